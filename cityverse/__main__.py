@@ -1,0 +1,7 @@
+"""``python -m cityverse``."""
+
+import sys
+
+from cityverse.cli import main
+
+sys.exit(main())

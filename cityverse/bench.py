@@ -1,0 +1,53 @@
+"""Runs the benchmarks of the folder ``benchmarks`` and prints them as a table.
+
+A benchmark is a module with ``run() -> list[dict]``; a row has ``bench``, ``case``,
+``size``, ``metric``, ``value``, ``compared_with``, ``ratio``, ``budget`` and ``held``
+(None where there is no budget).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from cityverse.errors import InputError
+
+Row = dict[str, Any]
+_COLUMNS = ("bench", "case", "size", "metric", "value", "compared_with", "ratio", "budget", "held")
+_FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+def names() -> list[str]:
+    """The benchmarks there are."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(_FOLDER)]))
+
+
+def run(name: str | None) -> list[Row]:
+    """Run one benchmark, or all of them; raises InputError for an unknown name."""
+    wanted = names() if name is None else [name]
+    if not set(wanted) <= set(names()):
+        raise InputError(f"no benchmark {name}; there are {', '.join(names())}")
+    rows: list[Row] = []
+    for one in wanted:
+        rows += importlib.import_module(f"benchmarks.{one}").run()
+    return rows
+
+
+def as_table(rows: list[Row]) -> str:
+    """Rows as text in columns."""
+    lines = [_COLUMNS, *(tuple(_text(row[column]) for column in _COLUMNS) for row in rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(_COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Use cases of residents, associations and whoever installs CityVerse."""

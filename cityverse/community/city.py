@@ -1,0 +1,298 @@
+"""The city today: items of all kinds under one filter, for the map and the list alike.
+
+A filter runs on its most selective index and looks at a bounded number of items;
+``CityPage.more`` says that there are further ones to look for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from cityverse.data.repository import Window
+from cityverse.data.store import Store
+from cityverse.data.timeline import Page
+from cityverse.domain.community import Association, Event, Mission, Post
+from cityverse.domain.kinds import DAILY, Kind
+from cityverse.domain.news import Article
+from cityverse.domain.places import Location
+
+CITY_ZONE = ZoneInfo("Europe/Paris")
+SHOWN_AT_FIRST = 40
+SHOWN_MOST = 200
+_METRES_PER_DEGREE = 111_320
+_UPCOMING = frozenset({Kind.MISSION, Kind.EVENT})
+
+
+class Period(StrEnum):
+    """How far from now one looks: back for news and posts, ahead for missions and events."""
+
+    TODAY = "today"
+    WEEK = "week"
+    MONTH = "month"
+    ALL = "all"
+
+
+_DAYS = {Period.TODAY: 1, Period.WEEK: 7, Period.MONTH: 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What one wants to see; ``limit`` bounds the items of each kind."""
+
+    kinds: tuple[Kind, ...] = DAILY
+    period: Period = Period.WEEK
+    arrondissement: int | None = None
+    text: str = ""
+    limit: int = SHOWN_AT_FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class CityItem:
+    """One item of any kind, as the map and the list show it.
+
+    ``by`` is the source or the association; ``when`` the time that matters (when
+    published or written, or when it starts); ``key`` is ``kind:id``.
+    """
+
+    kind: Kind
+    id: str
+    title: str
+    text: str
+    by: str
+    when: datetime
+    ends: datetime | None = None
+    link: str | None = None
+    location: Location | None = None
+    places_left: int | None = None
+    demo: bool = False
+
+    @property
+    def key(self) -> str:
+        """Kind and id, unique among all items."""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class CityPage:
+    """Items closest in time first; ``more`` when the bound was reached.
+
+    ``searchable`` is False when the text holds no word one can search for.
+    """
+
+    items: tuple[CityItem, ...]
+    more: bool = False
+    searchable: bool = True
+
+
+def look(store: Store, wanted: Filter, now: datetime) -> CityPage:
+    """The items a filter lets through. Raises StoreError."""
+    kinds = (*wanted.kinds, Kind.ASSOCIATION) if wanted.text else wanted.kinds
+    read = _found if wanted.text else _listed
+    with ThreadPoolExecutor(len(kinds) or 1) as pool:
+        pages = list(pool.map(lambda kind: read(store, kind, wanted, now), kinds))
+    items = sorted(
+        (item for page in pages for item in page.items), key=lambda i: (abs(i.when - now), i.key)
+    )
+    return CityPage(
+        tuple(items),
+        more=any(page.more for page in pages),
+        searchable=all(page.searchable for page in pages),
+    )
+
+
+def find(store: Store, key: str) -> CityItem | None:
+    """The item with this key, or None; a key from outside may be anything."""
+    kind, _, item_id = key.partition(":")
+    if kind not in set(Kind) or not item_id or len(item_id) > 64:
+        return None
+    found = _repository(store, Kind(kind)).find(item_id)
+    return None if found is None else as_item(found)
+
+
+def nearby(item: CityItem, others: Iterable[CityItem], most: int = 3) -> list[tuple[CityItem, int]]:
+    """What one can do around an item: missions and events with their distance in metres."""
+    if item.location is None:
+        return []
+    around = [
+        (other, distance(item.location, other.location))
+        for other in others
+        if other.location and other.key != item.key and other.kind in _UPCOMING
+    ]
+    return sorted(around, key=lambda pair: pair[1])[:most]
+
+
+def distance(one: Location, other: Location) -> int:
+    """Metres between two points; exact enough within a city."""
+    east = (other.lon - one.lon) * math.cos(math.radians((one.lat + other.lat) / 2))
+    return round(math.hypot(east, other.lat - one.lat) * _METRES_PER_DEGREE)
+
+
+def window_of(kind: Kind, period: Period, now: datetime) -> Window:
+    """The span of time a period means for a kind."""
+    midnight = datetime.combine(now.astimezone(CITY_ZONE).date(), time.min, CITY_ZONE)
+    if kind is Kind.ASSOCIATION:
+        return Window()
+    if kind in _UPCOMING:
+        end = midnight + timedelta(days=_DAYS[period]) if period in _DAYS else None
+        return Window(midnight.astimezone(UTC), end and end.astimezone(UTC))
+    if period is Period.ALL:
+        return Window()
+    return Window((midnight - timedelta(days=_DAYS[period] - 1)).astimezone(UTC))
+
+
+def _listed(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
+    page: Page[Article] | Page[Post] | Page[Mission] | Page[Event] | Page[Association]
+    page = _repository(store, kind).page(
+        limit=min(wanted.limit, SHOWN_MOST),
+        window=window_of(kind, wanted.period, now),
+        arrondissement=wanted.arrondissement,
+    )
+    more = page.next is not None and wanted.limit < SHOWN_MOST
+    return CityPage(tuple(as_item(entity) for entity in page.items), more)
+
+
+def _found(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
+    found = store.search(kind, wanted.text)
+    if found is None:
+        return CityPage((), searchable=False)
+    window = window_of(kind, wanted.period, now)
+    entities = _repository(store, kind).find_many(f.item_id for f in found)
+    items = (as_item(entities[f.item_id]) for f in found if f.item_id in entities)
+    passing = [
+        item
+        for item in items
+        if _within(item.when, window) and _in_arrondissement(item, wanted.arrondissement)
+    ]
+    return CityPage(tuple(passing[: wanted.limit]), more=len(passing) > wanted.limit)
+
+
+def _within(moment: datetime, window: Window) -> bool:
+    after_start = window.start is None or moment >= window.start
+    return after_start and (window.end is None or moment < window.end)
+
+
+def _in_arrondissement(item: CityItem, arrondissement: int | None) -> bool:
+    if arrondissement is None:
+        return True
+    return item.location is not None and item.location.arrondissement == arrondissement
+
+
+def _repository(store: Store, kind: Kind):  # type: ignore[no-untyped-def]
+    return {
+        Kind.NEWS: store.news,
+        Kind.POST: store.posts,
+        Kind.MISSION: store.missions,
+        Kind.EVENT: store.events,
+        Kind.ASSOCIATION: store.associations,
+    }[kind]
+
+
+def as_item(entity: Article | Post | Mission | Event | Association) -> CityItem:
+    """An entity of any kind as an item of the city."""
+    return _CONVERSIONS[type(entity)](entity)
+
+
+def _of_article(article: Article) -> CityItem:
+    return CityItem(
+        Kind.NEWS,
+        article.id,
+        article.title,
+        article.summary,
+        article.source_name,
+        article.published,
+        link=article.link,
+        location=article.location,
+        demo=article.demo,
+    )
+
+
+def _of_post(post: Post) -> CityItem:
+    return CityItem(
+        Kind.POST,
+        post.id,
+        post.title or _first_words(post.text),
+        post.text,
+        post.association_name,
+        post.created,
+        location=post.location,
+        demo=post.demo,
+    )
+
+
+def _of_mission(mission: Mission) -> CityItem:
+    return CityItem(
+        Kind.MISSION,
+        mission.id,
+        mission.title,
+        mission.description,
+        mission.association_name,
+        mission.starts,
+        location=mission.location,
+        places_left=mission.places - mission.approved,
+        demo=mission.demo,
+    )
+
+
+def _of_event(event: Event) -> CityItem:
+    return CityItem(
+        Kind.EVENT,
+        event.id,
+        event.title,
+        event.description,
+        event.association_name,
+        event.starts,
+        ends=event.ends,
+        location=event.location,
+        demo=event.demo,
+    )
+
+
+def _of_association(association: Association) -> CityItem:
+    return CityItem(
+        Kind.ASSOCIATION,
+        association.id,
+        association.name,
+        association.description,
+        association.name,
+        association.created,
+        link=association.website,
+        location=association.location,
+        demo=association.demo,
+    )
+
+
+_CONVERSIONS: dict[type, Callable[..., CityItem]] = {
+    Article: _of_article,
+    Post: _of_post,
+    Mission: _of_mission,
+    Event: _of_event,
+    Association: _of_association,
+}
+
+
+def _first_words(text: str, longest: int = 80) -> str:
+    line = text.strip().splitlines()[0]
+    if len(line) <= longest:
+        return line
+    return line[:longest].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Posts, newest first, with the cursors of the pages beside."""
+
+    items: Sequence[CityItem]
+    next: str | None
+    previous: str | None
+
+
+def feed(store: Store, *, limit: int, cursor: str | None, arrondissement: int | None) -> FeedPage:
+    """One page of all associations' posts. Raises StoreError."""
+    page = store.posts.page(limit=limit, cursor=cursor, arrondissement=arrondissement)
+    return FeedPage([as_item(post) for post in page.items], page.next, page.previous)

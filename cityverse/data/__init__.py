@@ -1,0 +1,1 @@
+"""The data module: tables, keys, cursors, transactions, repositories."""

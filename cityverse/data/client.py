@@ -1,0 +1,327 @@
+"""The one way to DynamoDB and S3: clients with time limits and retries, errors mapped once.
+
+``Dynamo`` takes and gives plain items: ``str``, ``int``, ``Decimal``, ``bool``,
+``list``, ``dict``, ``set``. It knows nothing of entities.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from cityverse.engine.launch import running
+from cityverse.errors import (
+    AlreadyExists,
+    CityVerseError,
+    Conflict,
+    InputError,
+    StoreError,
+    StoreMisconfigured,
+    StoreThrottled,
+    StoreUnavailable,
+)
+from cityverse.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+Item = dict[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# DynamoDB's own limits for one call.
+BATCH_GET_MOST = 100
+
+# How often a batch that came back incomplete, or a transaction that met another one, is repeated.
+_REPEATS = 6
+
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"mode": "standard", "max_attempts": 5},
+    max_pool_connections=64,
+    s3={"addressing_style": "path"},
+    user_agent_extra="cityverse",
+)
+# Loopback is not asked for through a proxy, whatever the environment says.
+_LOCAL_CONFIG = _CONFIG.merge(Config(proxies={}))
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "Throttling",
+    "SlowDown",
+}
+_MISCONFIGURED = {
+    "ResourceNotFoundException",
+    "NoSuchBucket",
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "ExpiredTokenException",
+}
+
+
+class ConditionFailed(Conflict):
+    """The condition of a write did not hold; repositories turn it into what it means."""
+
+    def __init__(self, failed: Sequence[int]) -> None:
+        super().__init__("a condition did not hold")
+        self.failed = tuple(failed)
+
+
+class _MetAnother(StoreThrottled):
+    """Another write of the same items went on; nothing was written, a repetition is safe."""
+
+
+def _error_of(error: ClientError) -> CityVerseError:
+    details = error.response.get("Error", {})
+    code, message = details.get("Code", ""), details.get("Message", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed([0])
+    if code == "TransactionCanceledException":
+        reasons = [r.get("Code") for r in error.response.get("CancellationReasons", [])]
+        failed = [n for n, reason in enumerate(reasons) if reason == "ConditionalCheckFailed"]
+        if failed:
+            return ConditionFailed(failed)
+        if "ValidationError" in reasons:
+            return InputError(f"the store refuses the item: {message}")
+        return _MetAnother(f"the transaction met another one: {message}")
+    if code in _THROTTLED or code == "TransactionConflictException":
+        return StoreThrottled(f"{code}: {message}")
+    if code in _MISCONFIGURED:
+        return StoreMisconfigured(f"{code}: {message}")
+    if status >= 500 or code in {"InternalServerError", "ServiceUnavailable"}:
+        return StoreUnavailable(f"{code}: {message}")
+    return StoreError(f"{code}: {message}")
+
+
+def mapped(call: Callable[P, R]) -> Callable[P, R]:
+    """Turn what botocore raises into the errors of ``cityverse.errors``."""
+
+    @functools.wraps(call)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except ClientError as error:
+            raise _error_of(error) from error
+        except ParamValidationError as error:
+            raise InputError(f"the store cannot take this item: {error}") from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise StoreMisconfigured(f"AWS credentials: {error}") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"the store does not answer: {error}") from error
+
+    return wrapper
+
+
+def _pause(attempt: int) -> None:
+    """Wait a little longer each time, and never two processes equally long."""
+    time.sleep(0.02 * 2**attempt * (0.5 + random.random()))  # noqa: S311 - no secret
+
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+def encode(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain item in DynamoDB's typed form."""
+    return {name: _serialize(value) for name, value in item.items()}
+
+
+def decode(item: Mapping[str, Any]) -> Item:
+    """The plain item of DynamoDB's typed form."""
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def session_parameters(settings: Settings) -> dict[str, Any]:
+    """What a boto3 client of this store is made with; raises StoreUnavailable."""
+    if settings.store == "embedded":
+        engine = running(settings.data_dir)
+        if engine is None:
+            raise StoreUnavailable(
+                f"no embedded engine runs on {settings.data_dir}: start CityVerse with `make run`"
+            )
+        return {
+            "endpoint_url": engine.endpoint,
+            "region_name": engine.region,
+            "aws_access_key_id": engine.access_key,
+            "aws_secret_access_key": engine.secret_key,
+            "config": _LOCAL_CONFIG,
+        }
+    return {
+        "endpoint_url": settings.aws_endpoint_url or None,
+        "region_name": settings.aws_region,
+        "aws_access_key_id": settings.aws_access_key_id or None,
+        "aws_secret_access_key": settings.aws_secret_access_key or None,
+        # Keys lent for a time come with a token, which boto3 reads only along with the keys.
+        "aws_session_token": os.environ.get("AWS_SESSION_TOKEN")
+        if settings.aws_access_key_id
+        else None,
+        "config": _CONFIG,
+    }
+
+
+def dynamodb_client(settings: Settings) -> DynamoDBClient:
+    """A DynamoDB client; safe to share between threads. Raises StoreError."""
+    return cast("DynamoDBClient", _client("dynamodb", settings))
+
+
+def s3_client(settings: Settings) -> S3Client:
+    """An S3 client; safe to share between threads. Raises StoreError."""
+    return cast("S3Client", _client("s3", settings))
+
+
+@mapped
+def _client(service: Literal["dynamodb", "s3"], settings: Settings) -> object:
+    parameters = session_parameters(settings)
+    try:
+        return boto3.session.Session().client(service, **parameters)
+    except ValueError as error:  # an address or region that is none
+        raise StoreMisconfigured(str(error)) from error
+
+
+class Dynamo:
+    """The few calls the repositories make, on plain items."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self.client = client
+
+    @mapped
+    def get(self, table: str, key: Item, *, consistent: bool = True) -> Item | None:
+        """The item with this key, or None."""
+        answer = self.client.get_item(TableName=table, Key=encode(key), ConsistentRead=consistent)
+        return decode(answer["Item"]) if "Item" in answer else None
+
+    @mapped
+    def get_many(self, table: str, keys: Sequence[Item]) -> list[Item]:
+        """The items with these keys, in no particular order; missing ones are left out."""
+        found: list[Item] = []
+        for start in range(0, len(keys), BATCH_GET_MOST):
+            batch = [encode(key) for key in keys[start : start + BATCH_GET_MOST]]
+            found += self._get_batch(table, {"Keys": batch, "ConsistentRead": True})
+        return found
+
+    def _get_batch(self, table: str, request: Any) -> list[Item]:
+        found: list[Item] = []
+        for attempt in range(_REPEATS):
+            answer = self.client.batch_get_item(RequestItems={table: request})
+            found += [decode(item) for item in answer["Responses"].get(table, [])]
+            if not answer.get("UnprocessedKeys"):
+                return found
+            request = answer["UnprocessedKeys"][table]
+            _pause(attempt)
+        raise StoreThrottled(f"{table} gives no more items just now")
+
+    @mapped
+    def query(
+        self, table: str, *, index: str | None = None, limit: int, **request: Any
+    ) -> list[Item]:
+        """Up to ``limit`` items of one partition, following pages until there are that many.
+
+        ``request`` holds KeyConditionExpression and what else Query takes, with plain
+        values under ExpressionAttributeValues.
+        """
+        request["ExpressionAttributeValues"] = encode(request["ExpressionAttributeValues"])
+        if index is not None:
+            request["IndexName"] = index
+        found: list[Item] = []
+        while len(found) < limit:
+            answer = self.client.query(TableName=table, Limit=limit - len(found), **request)
+            found += [decode(item) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                break
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return found
+
+    @mapped
+    def put(self, table: str, item: Item, *, only_new: str | None = None) -> None:
+        """Write an item; with ``only_new`` (the key's name) only where none is."""
+        request: dict[str, Any] = {"TableName": table, "Item": encode(item)}
+        if only_new is not None:
+            request |= {
+                "ConditionExpression": "attribute_not_exists(#key)",
+                "ExpressionAttributeNames": {"#key": only_new},
+            }
+        try:
+            self.client.put_item(**request)
+        except self.client.exceptions.ConditionalCheckFailedException as error:
+            raise AlreadyExists(f"{table} has this item already") from error
+
+    @mapped
+    def update(self, table: str, key: Item, **request: Any) -> Item:
+        """Update one item; answers with the whole item after it. Raises ConditionFailed."""
+        request["ExpressionAttributeValues"] = encode(request["ExpressionAttributeValues"])
+        answer = self.client.update_item(
+            TableName=table, Key=encode(key), ReturnValues="ALL_NEW", **request
+        )
+        return decode(answer["Attributes"])
+
+    @mapped
+    def delete(self, table: str, key: Item) -> None:
+        """Delete the item with this key, if there is one."""
+        self.client.delete_item(TableName=table, Key=encode(key))
+
+    def transact(self, writes: Iterable[dict[str, Any]], *, token: str | None = None) -> None:
+        """All of these writes or none; raises ConditionFailed with the positions that failed.
+
+        ``writes`` (at most 100) are made by ``put_write`` and its siblings; ``token`` (at
+        most 36 characters) makes a repetition within ten minutes a success without effect.
+        """
+        request: dict[str, Any] = {"TransactItems": list(writes)}
+        if token is not None:
+            request["ClientRequestToken"] = token
+        for attempt in range(_REPEATS):
+            try:
+                return self._transact_once(request)
+            except _MetAnother:
+                if attempt == _REPEATS - 1:
+                    raise
+                _pause(attempt)
+
+    @mapped
+    def _transact_once(self, request: dict[str, Any]) -> None:
+        self.client.transact_write_items(**request)
+
+    @mapped
+    def count(self, table: str) -> int:
+        """About how many items a table holds: DynamoDB counts them every six hours."""
+        return self.client.describe_table(TableName=table)["Table"]["ItemCount"]
+
+
+def put_write(table: str, item: Item, **condition: Any) -> dict[str, Any]:
+    """A Put of a transaction; ``condition`` holds ConditionExpression and its names and values."""
+    return {"Put": {"TableName": table, "Item": encode(item)} | _encoded(condition)}
+
+
+def delete_write(table: str, key: Item, **condition: Any) -> dict[str, Any]:
+    """A Delete of a transaction."""
+    return {"Delete": {"TableName": table, "Key": encode(key)} | _encoded(condition)}
+
+
+def _encoded(condition: dict[str, Any]) -> dict[str, Any]:
+    if "ExpressionAttributeValues" in condition:
+        condition["ExpressionAttributeValues"] = encode(condition["ExpressionAttributeValues"])
+    return condition

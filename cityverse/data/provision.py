@@ -1,0 +1,252 @@
+"""Creates and completes tables and buckets from the registry; never removes anything.
+
+``plan`` only looks and answers with the steps that are missing; ``apply`` takes
+them, one after the other. Both may be repeated at any time. Tables made by hand
+from the seed are completed with the indexes they lack.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from cityverse.data.client import dynamodb_client, mapped, s3_client
+from cityverse.data.registry import BUCKETS, TABLES, Index, Table
+from cityverse.errors import StoreMisconfigured
+from cityverse.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One difference between the registry and what is there, and how to remove it."""
+
+    description: str
+    take: Callable[[], None]
+
+
+@mapped
+def plan(settings: Settings) -> list[Step]:
+    """The steps that would make the store as the registry says; raises StoreMisconfigured.
+
+    A table or index that is there with another key cannot be completed: this is an
+    error, which names each of them.
+    """
+    dynamodb, s3 = dynamodb_client(settings), s3_client(settings)
+    existing = _existing_tables(dynamodb)
+    wrong: list[str] = []
+    steps: list[Step] = []
+    for table in TABLES:
+        if table.name not in existing:
+            steps.append(Step(f"create table {table.name}", _creation(dynamodb, table)))
+        else:
+            steps += _table_steps(dynamodb, table, wrong)
+        if table.ttl and not (table.name in existing and _expires(dynamodb, table, wrong)):
+            steps.append(
+                Step(
+                    f"let items of {table.name} expire by {table.ttl}",
+                    _expiry(dynamodb, table),
+                )
+            )
+    if wrong:
+        raise StoreMisconfigured("; ".join(wrong))
+    for bucket in BUCKETS:
+        steps += _bucket_steps(s3, getattr(settings, bucket.setting), settings)
+    return steps
+
+
+@mapped
+def apply(settings: Settings, told: Callable[[str], None] = lambda _: None) -> int:
+    """Take all missing steps, telling each; answers with their number."""
+    steps = plan(settings)
+    for step in steps:
+        told(step.description)
+        step.take()
+    return len(steps)
+
+
+def _existing_tables(dynamodb: DynamoDBClient) -> set[str]:
+    pages = dynamodb.get_paginator("list_tables").paginate()
+    return {name for page in pages for name in page["TableNames"]}
+
+
+def _table_steps(dynamodb: DynamoDBClient, table: Table, wrong: list[str]) -> Iterator[Step]:
+    live = dynamodb.describe_table(TableName=table.name)["Table"]
+    types = {a["AttributeName"]: a["AttributeType"] for a in live["AttributeDefinitions"]}
+    if _key_of(live["KeySchema"]) != _key(table):
+        wrong.append(
+            f"table {table.name} has the key {_key_of(live['KeySchema'])}, not {_key(table)}"
+        )
+        return
+    indexes = {i["IndexName"]: i for i in live.get("GlobalSecondaryIndexes", [])}
+    for index in table.indexes:
+        if index.name not in indexes:
+            yield Step(
+                f"add index {index.name} to {table.name}",
+                _index_addition(dynamodb, table, index),
+            )
+        elif _key_of(indexes[index.name]["KeySchema"]) != _key(index):
+            wrong.append(f"index {index.name} of {table.name} has another key than {_key(index)}")
+    wrong += [
+        f"attribute {name} of {table.name} is {types[name]}, not a string"
+        for name in table.key_attributes() & types.keys()
+        if types[name] != "S"
+    ]
+
+
+def _key(of: Table | Index) -> list[str]:
+    return [name for name in (of.partition, of.sort) if name]
+
+
+def _key_of(schema: Iterable[Any]) -> list[str]:
+    by_role = {part["KeyType"]: part["AttributeName"] for part in schema}
+    return [by_role[role] for role in ("HASH", "RANGE") if role in by_role]
+
+
+def _schema(of: Table | Index) -> list[Any]:
+    roles: tuple[Literal["HASH"], Literal["RANGE"]] = ("HASH", "RANGE")
+    return [
+        {"AttributeName": name, "KeyType": role}
+        for name, role in zip(_key(of), roles, strict=False)
+    ]
+
+
+def _definitions(names: Iterable[str]) -> list[Any]:
+    return [{"AttributeName": name, "AttributeType": "S"} for name in sorted(names)]
+
+
+def _index(index: Index) -> Any:
+    return {
+        "IndexName": index.name,
+        "KeySchema": _schema(index),
+        "Projection": {"ProjectionType": "ALL"},
+    }
+
+
+def _creation(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
+    def take() -> None:
+        indexes = [_index(index) for index in table.indexes]
+        optional: dict[str, Any] = {"GlobalSecondaryIndexes": indexes} if indexes else {}
+        # Another process that provisions the same store may have been faster.
+        with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
+            dynamodb.create_table(
+                TableName=table.name,
+                KeySchema=_schema(table),
+                AttributeDefinitions=_definitions(table.key_attributes()),
+                BillingMode="PAY_PER_REQUEST",
+                **optional,
+            )
+        dynamodb.get_waiter("table_exists").wait(
+            TableName=table.name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+        )
+
+    return take
+
+
+def _index_addition(dynamodb: DynamoDBClient, table: Table, index: Index) -> Callable[[], None]:
+    def take() -> None:
+        live = _wait_for_indexes(dynamodb, table)
+        defined = {a["AttributeName"] for a in live["AttributeDefinitions"]}
+        create = _index(index)
+        throughput = live.get("ProvisionedThroughput", {})
+        if throughput.get("ReadCapacityUnits"):
+            # A table with provisioned capacity wants the same said of each index.
+            create["ProvisionedThroughput"] = {
+                unit: throughput[unit] for unit in ("ReadCapacityUnits", "WriteCapacityUnits")
+            }
+        dynamodb.update_table(
+            TableName=table.name,
+            AttributeDefinitions=_definitions(defined | set(_key(index))),
+            GlobalSecondaryIndexUpdates=[{"Create": create}],
+        )
+        _wait_for_indexes(dynamodb, table)
+
+    return take
+
+
+def _wait_for_indexes(dynamodb: DynamoDBClient, table: Table) -> TableDescriptionTypeDef:
+    """The table once it rests: DynamoDB builds one index at a time, and has no waiter for it."""
+    deadline = time.monotonic() + 3600
+    while time.monotonic() < deadline:
+        live = dynamodb.describe_table(TableName=table.name)["Table"]
+        states = {i.get("IndexStatus") for i in live.get("GlobalSecondaryIndexes", [])}
+        if live["TableStatus"] == "ACTIVE" and states <= {"ACTIVE"}:
+            return live
+        time.sleep(1)
+    raise StoreMisconfigured(f"an index of {table.name} is still not ready after an hour")
+
+
+def _expires(dynamodb: DynamoDBClient, table: Table, wrong: list[str]) -> bool:
+    live = dynamodb.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
+    if live.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+        return False
+    if live.get("AttributeName") != table.ttl:
+        wrong.append(f"items of {table.name} expire by {live.get('AttributeName')}")
+    return True
+
+
+def _expiry(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
+    def take() -> None:
+        if table.ttl and not _expires(dynamodb, table, []):  # DynamoDB refuses it a second time
+            dynamodb.update_time_to_live(
+                TableName=table.name,
+                TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
+            )
+
+    return take
+
+
+def _bucket_steps(s3: S3Client, name: str, settings: Settings) -> Iterator[Step]:
+    state = _bucket_state(s3, name)
+    if state == "foreign":
+        raise StoreMisconfigured(
+            f"the bucket name {name} is taken by another account: names are global, "
+            "choose your own with CITYVERSE_BUCKET_PROFILEPICS and CITYVERSE_BUCKET_VIDEOS"
+        )
+    if state == "missing":
+        yield Step(f"create bucket {name}", _bucket_creation(s3, name, settings.aws_region))
+    if state == "missing" or s3.get_bucket_versioning(Bucket=name).get("Status") != "Enabled":
+        yield Step(f"keep versions in bucket {name}", _versioning(s3, name))
+
+
+def _bucket_state(s3: S3Client, name: str) -> Literal["own", "missing", "foreign"]:
+    try:
+        s3.head_bucket(Bucket=name)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 404:
+            return "missing"
+        if status == 403:
+            return "foreign"
+        raise
+    return "own"
+
+
+def _versioning(s3: S3Client, name: str) -> Callable[[], None]:
+    def take() -> None:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    return take
+
+
+def _bucket_creation(s3: S3Client, name: str, region: str) -> Callable[[], None]:
+    def take() -> None:
+        # us-east-1 is the one region that refuses to be named.
+        where: Any = (
+            {}
+            if region == "us-east-1"
+            else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket=name, **where)
+
+    return take

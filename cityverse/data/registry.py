@@ -1,0 +1,133 @@
+"""Every table, key, index and bucket, in one place.
+
+Provisioning, the repositories, the documentation and the tests read this registry.
+Names and keys of the seed hold exactly; its indexes keep a partition key alone, and
+a listing that needs an order has an index of its own beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A global secondary index; every key attribute is a string."""
+
+    name: str
+    partition: str
+    sort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; every key attribute is a string. ``ttl`` names the attribute of expiry."""
+
+    name: str
+    purpose: str
+    partition: str = "id"
+    sort: str | None = None
+    indexes: tuple[Index, ...] = ()
+    ttl: str | None = None
+
+    def key_attributes(self) -> frozenset[str]:
+        """The attributes that are a key of the table or of one of its indexes."""
+        keys = {self.partition, self.sort}
+        for index in self.indexes:
+            keys |= {index.partition, index.sort}
+        return frozenset(key for key in keys if key)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket: the field of ``Settings`` that names it, and the prefixes inside it."""
+
+    setting: str
+    prefixes: tuple[str, ...]
+    purpose: str
+
+
+# A timeline is read day by day; see timeline.py.
+DAY_INDEX = Index("day-index", "bucket", "order")
+ARRONDISSEMENT_INDEX = Index("arrondissement-index", "arrondissement", "order")
+ASSOCIATION_INDEX = Index("association-index", "association_id", "order")
+
+TABLES: tuple[Table, ...] = (
+    Table("User", "people with an account", indexes=(Index("email-index", "email"),)),
+    Table("Blacklist", "revoked tokens, until they expire", partition="token", ttl="expires"),
+    Table("Association", "bodies that publish", indexes=(DAY_INDEX,)),
+    Table(
+        "Mission",
+        "volunteering offers, by the day they start",
+        indexes=(DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX),
+    ),
+    Table(
+        "Event",
+        "events, by the day they start",
+        indexes=(DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX),
+    ),
+    Table("Badge", "badges one can earn"),
+    Table("Donation", "donation campaigns"),
+    Table(
+        "Application",
+        "requests to take part in a mission",
+        indexes=(Index("mission_id_index", "mission_id"), Index("user_id-index", "user_id")),
+    ),
+    Table(
+        "Donations",
+        "contributions to a campaign",
+        indexes=(Index("donation_id-index", "donation_id"), Index("user_id-index", "user_id")),
+    ),
+    Table(
+        "Posts",
+        "what associations publish",
+        indexes=(
+            Index("product_id", "product_id"),
+            DAY_INDEX,
+            ARRONDISSEMENT_INDEX,
+            ASSOCIATION_INDEX,
+        ),
+    ),
+    Table("Product", "goods, services and places", indexes=(Index("nom-index", "nom"),)),
+    Table(
+        "News",
+        "articles of the sources",
+        indexes=(DAY_INDEX, ARRONDISSEMENT_INDEX, Index("source-index", "source_id", "order")),
+        ttl="expires",
+    ),
+    Table(
+        "NewsSource",
+        "feeds and the state of their polling",
+        indexes=(Index("status-index", "status", "next_check"),),
+    ),
+    Table(
+        "Term",
+        "words of titles and texts, for search",
+        partition="term",
+        sort="order",
+        ttl="expires",
+    ),
+    Table(
+        "Day",
+        "the days and shards of a timeline that hold anything",
+        partition="timeline",
+        sort="bucket",
+        ttl="expires",
+    ),
+    Table("Demo", "which items belong to the demo city", partition="table", sort="id"),
+    Table("Meta", "facts about the store itself, such as whether the demo was filled in"),
+)
+
+BUCKETS: tuple[Bucket, ...] = (
+    Bucket(
+        "bucket_profilepics", ("profile-images/", "product-images/"), "profile and product images"
+    ),
+    Bucket("bucket_videos", ("media-posts/",), "images and videos of posts"),
+)
+
+_BY_NAME = {table.name: table for table in TABLES}
+
+
+def table(name: str) -> Table:
+    """The table of this name; KeyError when the registry has none."""
+    return _BY_NAME[name]

@@ -1,0 +1,1 @@
+"""The embedded engine: DynamoDB and S3 in one local process, made durable."""

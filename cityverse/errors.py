@@ -1,0 +1,141 @@
+"""Every error CityVerse raises on purpose.
+
+::
+
+    CityVerseError
+    ├── InputError              what was given cannot be used (exit code 2)
+    │   ├── InvalidField        one field of an item breaks a rule of the domain
+    │   ├── FeedUnreadable      not a feed, broken beyond repair, or over a limit
+    │   └── MapInputUnreadable  not the building file it was said to be
+    ├── NotFound                no such item
+    ├── Conflict                the store holds something that forbids this write
+    │   ├── AlreadyExists       an item with this key is there already
+    │   └── VersionConflict     somebody changed the item since it was read
+    ├── StoreError              the store did not do what was asked
+    │   ├── StoreUnavailable    no answer, or an answer that says "later"
+    │   ├── StoreThrottled      too many requests just now
+    │   └── StoreMisconfigured  tables, buckets or credentials are not as they must be
+    ├── FetchError              a source could not be fetched
+    ├── EngineError             the embedded engine could not start or went away
+    └── ToolError               a program we depend on (tippecanoe) failed
+
+``str(error)`` is one English line for logs and the command line. Pages show
+``texts.error(error)``, which looks ``error.key`` up in the catalogue.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CityVerseError(Exception):
+    """Base of every error raised on purpose; never raised itself."""
+
+    key: ClassVar[str] = "error.unexpected"
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(CityVerseError):
+    """What the user gave cannot be used as it is."""
+
+    key = "error.input"
+    exit_code = 2
+
+
+class InvalidField(InputError):
+    """A field breaks a rule of the domain; names the field and the rule."""
+
+    key = "error.invalid_field"
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
+class FeedUnreadable(InputError):
+    """The bytes are not a feed that can be read within the limits."""
+
+    key = "error.feed_unreadable"
+
+
+class MapInputUnreadable(InputError):
+    """The file is not the building data it was said to be."""
+
+    key = "error.map_input_unreadable"
+
+
+class NotFound(CityVerseError):
+    """No item has this key."""
+
+    key = "error.not_found"
+
+
+class Conflict(CityVerseError):
+    """The state of the store forbids this write."""
+
+    key = "error.conflict"
+
+
+class AlreadyExists(Conflict):
+    """An item with this key is there already."""
+
+    key = "error.already_exists"
+
+
+class VersionConflict(Conflict):
+    """The item was changed by somebody else since it was read."""
+
+    key = "error.version_conflict"
+
+
+class StoreError(CityVerseError):
+    """DynamoDB or S3 did not do what was asked."""
+
+    key = "error.store"
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer, or says to come back later."""
+
+    key = "error.store_unavailable"
+
+
+class StoreThrottled(StoreUnavailable):
+    """The store refuses because of too many requests."""
+
+    key = "error.store_throttled"
+
+
+class StoreMisconfigured(StoreError):
+    """A table, bucket or credential is missing or wrong."""
+
+    key = "error.store_misconfigured"
+
+
+class FetchError(CityVerseError):
+    """A source could not be fetched.
+
+    ``reason`` is a short stable word (``timeout``, ``too_large``, ``http_404``,
+    ``dns``, ``tls``, ``redirects``, ``refused_address`` …) that source health
+    shows through the catalogue.
+    """
+
+    key = "error.fetch"
+
+    def __init__(self, reason: str, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class EngineError(CityVerseError):
+    """The embedded engine could not start, or went away."""
+
+    key = "error.engine"
+
+
+class ToolError(CityVerseError):
+    """A program CityVerse depends on failed or is missing."""
+
+    key = "error.tool"

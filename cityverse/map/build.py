@@ -1,0 +1,148 @@
+"""Building tile sets: buildings of a source, then tippecanoe.
+
+The result takes the place of an older one only when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from cityverse.errors import InputError, MapInputUnreadable, ToolError
+from cityverse.map import known, overpass, sample
+from cityverse.map.features import Feature, Report, ranked, write
+from cityverse.map.tiles import LAYER
+
+Progress = Callable[[str, float], None]
+BBox = tuple[float, float, float, float]
+
+MIN_ZOOM, ALL_FROM, MAX_ZOOM = 11, 14, 15
+# Which share of the buildings, the most massive first, a zoom shows.
+_SHARES = {11: 0.12, 12: 0.35, 13: 0.7, ALL_FROM: 1.1}
+_TIPPECANOE_WITHIN = 1800
+# Reading a source is about so much of the whole work.
+_READING = 0.45
+
+
+def build(
+    source: str,
+    output: Path,
+    *,
+    input: Path | None = None,
+    bbox: BBox | None = None,
+    progress: Progress = lambda _text, _share: None,
+) -> Report:
+    """Build ``output`` from a source: ``sample``, or ``overpass`` with a file as ``input``.
+
+    ``bbox`` is south, west, north, east. ``progress`` is told what is done and which
+    share of the work. Raises InputError, MapInputUnreadable or ToolError; the tile set
+    that was there before stays until the new one is whole.
+    """
+    within = None if bbox is None else _area(bbox)
+    report = Report()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
+            lines, tiles = Path(folder) / "buildings.geojsonl", Path(folder) / "new.mbtiles"
+            with lines.open("w", encoding="utf-8") as file:
+                features = _features(source, input, within, report)
+                report.kept = write(_counted(features, progress), source, file)
+            if not report.kept:
+                raise MapInputUnreadable(f"there is no building to draw: {report}")
+            _tippecanoe(lines, tiles, output.stem, _attribution(source), progress)
+            tiles.replace(output)
+    except OSError as error:
+        raise ToolError(f"{output} could not be written: {error}") from error
+    progress("done", 1.0)
+    return report
+
+
+def _area(bbox: BBox) -> BaseGeometry:
+    south, west, north, east = bbox
+    corners = known.to_metres([[west, south], [east, south], [east, north], [west, north]])
+    return shapely.Polygon(corners)
+
+
+def _features(
+    source: str, input: Path | None, within: BaseGeometry | None, report: Report
+) -> Iterator[Feature]:
+    if source == sample.SOURCE:
+        yield from sample.features(within, report)
+    elif source == overpass.SOURCE:
+        if input is None:
+            raise InputError("the source overpass needs --input, a file with an Overpass answer")
+        found = overpass.read(input, report)
+        inside = [f for f in found if within is None or within.intersects(f.shape)]
+        report.skipped["outside the box"] += len(found) - len(inside)
+        report.skipped += {}
+        yield from ranked(inside, _SHARES, MAX_ZOOM)
+    else:
+        raise InputError(f"no source {source}; there are sample and overpass")
+
+
+def _attribution(source: str) -> str:
+    return {sample.SOURCE: sample.ATTRIBUTION, overpass.SOURCE: overpass.ATTRIBUTION}[source]
+
+
+def _counted(features: Iterator[Feature], progress: Progress) -> Iterator[Feature]:
+    for number, feature in enumerate(features, 1):
+        if number % 2000 == 0:
+            # Paris has some hundred thousand buildings, whoever maps them.
+            progress(f"{number:,} buildings", min(_READING, _READING * number / 120_000))
+        yield feature
+
+
+def _tippecanoe(lines: Path, tiles: Path, name: str, attribution: str, progress: Progress) -> None:
+    program = shutil.which("tippecanoe", path=str(Path(sys.executable).parent)) or shutil.which(
+        "tippecanoe"
+    )
+    if program is None:
+        raise ToolError("tippecanoe is missing: install requirements.txt again")
+    command = [
+        *(program, "-o", str(tiles), "-l", LAYER, "-n", name, "-A", attribution),
+        *("-Z", str(MIN_ZOOM), "-z", str(MAX_ZOOM), "-P", "--json-progress"),
+        *("--progress-interval", "1", "--temporary-directory", str(tiles.parent)),
+        # Nothing is dropped or merged: which zoom shows what was decided above.
+        *("--no-feature-limit", "--no-tile-size-limit", "--no-tiny-polygon-reduction"),
+        *("--no-line-simplification", "-B", str(MIN_ZOOM), "-r", "1", str(lines)),
+    ]
+    try:
+        _run(command, progress)
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"tippecanoe did not end within {_TIPPECANOE_WITHIN} s") from error
+
+
+def _run(command: list[str], progress: Progress) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own command line
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None  # noqa: S101 - started with a pipe
+        said = ""
+        try:
+            for line in process.stderr:
+                share = _share_done(line)
+                if share is None:
+                    said = line.strip() or said
+                else:
+                    progress("building tiles", _READING + (1 - _READING) * share)
+            process.wait(_TIPPECANOE_WITHIN)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise ToolError(f"tippecanoe failed: {said}")
+
+
+def _share_done(line: str) -> float | None:
+    try:
+        return float(json.loads(line)["progress"]) / 100
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,120 @@
+"""Buildings on their way from any source to the tiles: GeoJSON features, one a line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from cityverse.map import known
+
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A building: its shape in metres (see ``known``), heights in metres, and what it is.
+
+    ``zooms`` bounds the tiles it stands in; both ends belong to it.
+    """
+
+    shape: BaseGeometry
+    height: float
+    min_height: float = 0.0
+    levels: int = 0
+    name: str | None = None
+    kind: str = "building"
+    zooms: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the buildings of a source: how many were read, kept, mended, left out."""
+
+    read: int = 0
+    kept: int = 0
+    repaired: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def skip(self, reason: str) -> None:
+        """Count a building that is left out."""
+        self.skipped[reason] += 1
+
+    def __str__(self) -> str:
+        parts = [f"{self.read} buildings read", f"{self.kept} kept"]
+        if self.repaired:
+            parts.append(f"{self.repaired} repaired")
+        parts += [f"{count} left out: {reason}" for reason, count in sorted(self.skipped.items())]
+        return ", ".join(parts)
+
+
+def write(features: Iterable[Feature], source: str, output: IO[str]) -> int:
+    """Write features as GeoJSON lines with ids from 1; answers with their number."""
+    number = 0
+    for number, feature in enumerate(features, 1):
+        output.write(_line(feature, number, source))
+    return number
+
+
+def _line(feature: Feature, number: int, source: str) -> str:
+    properties: dict[str, Any] = {
+        "id": number,
+        "height": feature.height,
+        "min_height": feature.min_height,
+        "levels": feature.levels,
+        "kind": feature.kind,
+        "source": source,
+    }
+    if feature.name:
+        properties["name"] = feature.name
+    made: dict[str, Any] = {"type": "Feature", "id": number, "properties": properties}
+    if feature.zooms is not None:
+        made["tippecanoe"] = {"minzoom": feature.zooms[0], "maxzoom": feature.zooms[1]}
+    made["geometry"] = _geometry(feature.shape)
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _geometry(shape: BaseGeometry) -> dict[str, Any]:
+    if shape.geom_type == "Polygon":
+        return {"type": "Polygon", "coordinates": _rings(shape)}
+    polygons = [_rings(part) for part in shapely.get_parts(shape)]
+    return {"type": "MultiPolygon", "coordinates": polygons}
+
+
+def _rings(polygon: Any) -> list[list[list[float]]]:
+    return [
+        np.round(known.to_degrees(np.asarray(ring.coords)[:, :2]), _DECIMALS).tolist()
+        for ring in (polygon.exterior, *polygon.interiors)
+    ]
+
+
+def ranked(features: list[Feature], zooms: dict[int, float], deepest: int) -> list[Feature]:
+    """The features with the zoom from which each is shown: the most massive ones first.
+
+    ``zooms`` says which share of them a zoom may show; mass is area × height.
+    """
+    if not features:
+        return []
+    mass = shapely.area(np.array([f.shape for f in features], dtype=object)) * [
+        f.height for f in features
+    ]
+    rank = np.empty(len(features))
+    rank[np.argsort(-mass, kind="stable")] = np.arange(len(features)) / len(features)
+    return [
+        Feature(
+            f.shape,
+            f.height,
+            f.min_height,
+            f.levels,
+            f.name,
+            f.kind,
+            (min(zoom for zoom, share in zooms.items() if place < share or f.name), deepest),
+        )
+        for f, place in zip(features, rank, strict=True)
+    ]

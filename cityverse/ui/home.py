@@ -1,0 +1,147 @@
+"""The first page: filters, map, list, and the dialog of the open item."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cityverse.community import city
+from cityverse.community.city import CityPage, Filter, Period
+from cityverse.domain.kinds import DAILY, Kind
+from cityverse.map import known
+from cityverse.map.layers import View
+from cityverse.ui import citymap, lists, opening
+from cityverse.ui.shell import Page
+
+_STEP = 40
+_LIST_HEIGHT = 640
+
+
+def draw(page: Page) -> None:
+    """Draw the whole page."""
+    wanted = _filters(page)
+    found = _look(page, wanted)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        picked = citymap.draw(page, found.items, _view(page, wanted, found))
+    with right:
+        opened = _list(page, wanted, found)
+    newly_open = picked or opened
+    if newly_open:
+        opening.open_item(newly_open)
+        st.rerun()
+    opening.show_wanted(page, found.items)
+
+
+def _filters(page: Page) -> Filter:
+    texts = page.texts
+    kinds_box, period_box, place_box = st.columns([5, 4, 3], vertical_alignment="bottom")
+    kinds = kinds_box.pills(
+        texts("filter.kinds"),
+        list(DAILY),
+        selection_mode="multi",
+        format_func=lambda kind: texts(f"kind.{kind}.other"),
+        key="kinds",
+        bind="query-params",
+    )
+    period = period_box.segmented_control(
+        texts("filter.period"),
+        list(Period),
+        default=Period.WEEK,
+        required=True,
+        format_func=lambda period: texts(f"period.{period}"),
+        key="period",
+        bind="query-params",
+    )
+    arrondissement = place_box.selectbox(
+        texts("filter.arrondissement"),
+        range(21),
+        format_func=lambda n: texts.ordinal(n) if n else texts("filter.whole_city"),
+        key="arrondissement",
+        bind="query-params",
+    )
+    return Filter(
+        kinds=tuple(Kind(kind) for kind in kinds) or DAILY,
+        period=Period(period),
+        arrondissement=arrondissement or None,
+        text=(st.session_state.get("q") or "").strip(),
+        limit=st.session_state.get("limit", city.SHOWN_AT_FIRST),
+    )
+
+
+@st.cache_data(ttl=15, max_entries=200, show_spinner=False)
+def _cached_look(_page: Page, wanted: Filter) -> CityPage:
+    return city.look(_page.store, wanted, _page.now)
+
+
+def _look(page: Page, wanted: Filter) -> CityPage:
+    return _cached_look(page, wanted)
+
+
+def _view(page: Page, wanted: Filter, found: CityPage) -> View:
+    """Over the open item, else over the chosen arrondissement, else over the city."""
+    key = opening.wanted()
+    item = next((i for i in found.items if i.key == key), None)
+    if item is not None and item.location is not None:
+        st.session_state["camera"] = (item.location.lat, item.location.lon, 15.2)
+    elif st.session_state.get("camera_for") != wanted.arrondissement:
+        st.session_state["camera"] = _camera_over(wanted.arrondissement)
+    st.session_state["camera_for"] = wanted.arrondissement
+    camera = st.session_state.get("camera")
+    return View() if camera is None else View(lat=camera[0], lon=camera[1], zoom=camera[2])
+
+
+def _camera_over(arrondissement: int | None) -> tuple[float, float, float] | None:
+    if arrondissement is None:
+        return None
+    lat, lon = known.centre(arrondissement)
+    return lat, lon, 13.8
+
+
+def _list(page: Page, wanted: Filter, found: CityPage) -> str | None:
+    texts = page.texts
+    if wanted.text:
+        _search_summary(page, wanted)
+    st.markdown(f"**{texts.count('list.count', len(found.items))}**")
+    if not found.items:
+        _empty(page, wanted, found)
+        return None
+    with st.container(height=_LIST_HEIGHT, border=False, key="list"):
+        opened = lists.draw(page, found.items, key="cards")
+        if found.more and wanted.limit < city.SHOWN_MOST:
+            st.button(
+                texts("list.more"), icon=":material/history:", on_click=_show_more, width="stretch"
+            )
+    return opened
+
+
+def _search_summary(page: Page, wanted: Filter) -> None:
+    st.button(
+        page.texts("search.clear", text=wanted.text),
+        icon=":material/close:",
+        on_click=_clear_search,
+        type="tertiary",
+    )
+
+
+def _clear_search() -> None:
+    st.session_state["q"] = ""
+
+
+def _show_more() -> None:
+    st.session_state["limit"] = st.session_state.get("limit", city.SHOWN_AT_FIRST) + _STEP
+
+
+def _widen() -> None:
+    st.session_state["period"] = Period.ALL
+    st.session_state["kinds"] = []
+    st.session_state["arrondissement"] = 0
+
+
+def _empty(page: Page, wanted: Filter, found: CityPage) -> None:
+    texts = page.texts
+    st.info(
+        texts("list.empty" if found.searchable else "search.too_short"),
+        icon=":material/travel_explore:",
+    )
+    if wanted != Filter(period=Period.ALL, text=wanted.text, limit=wanted.limit):
+        st.button(texts("list.widen"), icon=":material/zoom_out_map:", on_click=_widen)

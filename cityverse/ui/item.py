@@ -1,0 +1,113 @@
+"""The dialog of one item: what it says, where it is, why it stands there, what one can do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cityverse.community.city import CityItem
+from cityverse.domain.kinds import Kind
+from cityverse.domain.places import Location, Precision
+from cityverse.ui import markup
+from cityverse.ui.shell import Page
+
+_WIDE = (Precision.QUARTIER, Precision.ARRONDISSEMENT)
+
+
+def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None:
+    """Open the dialog; ``around`` are missions and events nearby with metres."""
+    title = page.texts(f"kind.{item.kind}.one")
+
+    @st.dialog(title, width="medium", on_dismiss=close)
+    def dialog() -> None:
+        st.html(_body(page, item))
+        if item.location is not None:
+            st.html(_whereabouts(page, item, item.location))
+        else:
+            st.caption(page.texts("item.no_place"))
+        if around:
+            _nearby(page, around)
+
+    dialog()
+
+
+def close() -> None:
+    """Forget which item is open."""
+    st.session_state.pop("open_item", None)
+    st.query_params.pop("item", None)
+
+
+def _body(page: Page, item: CityItem) -> str:
+    texts = page.texts
+    demo = f" · <em>{markup.text(texts('item.demo'))}</em>" if item.demo else ""
+    evidence = item.location.evidence if item.location else ()
+    parts = [
+        f"<h3 style='margin:0 0 .2rem'>{markup.marked(item.title, 'title', evidence)}</h3>",
+        f"<p style='opacity:.8;margin:0 0 .8rem'>{markup.text(item.by)} · "
+        f"{markup.text(_time(page, item))}{demo}</p>",
+    ]
+    if item.text and item.text != item.title:
+        parts.append(f"<p>{markup.marked(item.text, 'summary', evidence)}</p>")
+    if item.places_left is not None:
+        parts.append(f"<p>{markup.text(texts.count('item.places_left', item.places_left))}</p>")
+    if item.link:
+        label = texts("item.read_at", source=item.by)
+        parts.append(f"<p>{markup.link(item.link, label + ' ↗')}</p>")
+    return "".join(parts)
+
+
+def _time(page: Page, item: CityItem) -> str:
+    texts = page.texts
+    if item.kind is Kind.ASSOCIATION:
+        return texts("item.since", date=texts.full_moment(item.when))
+    if item.ends is not None:
+        until = texts.full_moment(item.ends)
+        return texts("item.from_to", start=texts.full_moment(item.when), end=until)
+    return texts.full_moment(item.when)
+
+
+def _whereabouts(page: Page, item: CityItem, location: Location) -> str:
+    texts = page.texts
+    where = markup.text(location.place)
+    if location.arrondissement and location.precision is not Precision.ARRONDISSEMENT:
+        where += (
+            f" ({markup.text(texts('place.in', ordinal=texts.ordinal(location.arrondissement)))})"
+        )
+    lines = [
+        f"<h4 style='margin:.4rem 0'>{markup.text(texts('item.why_here'))}</h4>",
+        f"<p style='margin:0'><strong>{where}</strong> — "
+        f"{markup.text(texts(f'precision.{location.precision}'))}</p>",
+        f"<p style='margin:.3rem 0 0'>{_reason(page, item, location)}</p>",
+    ]
+    if location.precision in _WIDE:
+        lines.append(f"<p style='opacity:.8'>{markup.text(texts('item.area_only'))}</p>")
+    return "".join(lines)
+
+
+def _reason(page: Page, item: CityItem, location: Location) -> str:
+    texts = page.texts
+    if item.kind is not Kind.NEWS:
+        return markup.text(texts("evidence.stated"))
+    words = [e for e in location.evidence if e.field in {"title", "summary"}]
+    if not words:
+        return markup.text(texts("evidence.feed"))
+    quoted = ", ".join(f"<mark>{markup.text(e.words)}</mark>" for e in words)
+    certainty = markup.text(texts("evidence.certainty", percent=round(location.score * 100)))
+    return f"{markup.text(texts('evidence.words'))} {quoted}. {certainty}"
+
+
+def _nearby(page: Page, around: list[tuple[CityItem, int]]) -> None:
+    texts = page.texts
+    st.markdown(f"**{texts('item.nearby')}**")
+    for other, metres in around:
+        kind = texts(f"kind.{other.kind}.one")
+        label = texts("item.nearby_entry", kind=kind, metres=_rounded(metres))
+        if st.button(
+            f"{markup.label(other.title)} · {label}", key=f"near-{other.key}", type="tertiary"
+        ):
+            st.session_state["open_item"] = other.key
+            st.rerun()
+
+
+def _rounded(metres: int) -> int:
+    """To tens, since an item's point is no survey mark."""
+    return round(metres, -1)

@@ -1,0 +1,35 @@
+"""The routes that ``app.py`` adds to Streamlit: building tiles, base layers, a health check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from cityverse import __version__
+from cityverse.map import http
+from cityverse.settings import Settings
+
+_state = {"started": False}
+
+
+def routes(settings: Settings) -> list[BaseRoute]:
+    """All routes beside Streamlit's own."""
+    _state["started"] = True
+    return [Route("/healthz", _health), *http.routes(tiles_folder(settings))]
+
+
+def tiles_folder(settings: Settings) -> Path:
+    """Where the tile sets lie."""
+    return settings.data_dir / "tiles"
+
+
+def started() -> bool:
+    """Whether this process was started through ``app.py``, and so has the routes."""
+    return _state["started"]
+
+
+async def _health(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok", "version": __version__})

@@ -1,0 +1,70 @@
+"""The worker: polls the sources that are due, until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from datetime import UTC, datetime
+from types import FrameType
+
+from cityverse.data.store import Store, connect
+from cityverse.errors import CityVerseError, NotFound
+from cityverse.news import feeds
+from cityverse.news.poll import Poller, Result
+from cityverse.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 15.0
+
+
+def run(settings: Settings) -> int:
+    """Poll until SIGTERM or Ctrl-C; answers with the exit code."""
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    store = connect(settings)
+    poller = _poller(store, settings)
+    log.info("worker started")
+    while not stop.is_set():
+        try:
+            _round(store, poller, settings, stop)
+        except CityVerseError as error:
+            # The store may be away for a moment; the next round finds it again.
+            log.warning("this round failed: %s", error)
+        stop.wait(_LOOK_EVERY)
+    log.info("worker stopped")
+    return 0
+
+
+def _round(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:
+    now = datetime.now(UTC)
+    store.set_meta("worker", seen_at=now.isoformat(), polling=int(settings.news_poll))
+    if settings.news_poll:
+        for result in poller.poll(store.sources.due(now), stop):
+            log.info("%s", result)
+
+
+def poll_now(settings: Settings, *, source: str | None, all_sources: bool) -> list[Result]:
+    """Poll once: one source, all of them, or those that are due. Raises NotFound."""
+    store = connect(settings)
+    poller = _poller(store, settings)
+    if source is not None:
+        return poller.poll([store.sources.get(source)], threading.Event())
+    if all_sources:
+        active = poller.active()
+        if not active:
+            raise NotFound("there is no active source")
+        return poller.poll(active, threading.Event())
+    return poller.poll(store.sources.due(datetime.now(UTC)), threading.Event())
+
+
+def _poller(store: Store, settings: Settings) -> Poller:
+    poller = Poller(store, settings)
+    poller.configure(feeds.load(settings.news_feeds or None))
+    return poller

@@ -1,0 +1,150 @@
+"""Creating, replacing and deleting one item, with all that follows from it."""
+
+from dataclasses import replace
+
+import pytest
+from helpers import NOW, article, association, event, mission, post, source
+
+from cityverse.errors import AlreadyExists, InvalidField, NotFound, VersionConflict
+
+EVERY = {
+    "associations": association,
+    "posts": post,
+    "missions": mission,
+    "events": event,
+    "news": article,
+    "sources": source,
+}
+
+
+def rows(store, table):
+    return [
+        i
+        for p in store.dynamo.client.get_paginator("scan").paginate(TableName=table)
+        for i in p["Items"]
+    ]
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_is_created_can_be_read(store, kind):
+    repository, entity = getattr(store, kind), EVERY[kind]()
+    created = repository.create(entity)
+    assert created == replace(entity, version=1)
+    assert repository.get(entity.id) == created
+    assert repository.find_many([entity.id, "nobody", entity.id]) == {entity.id: created}
+
+
+def test_what_is_not_there_is_not_found(store):
+    assert store.posts.find("p1") is None
+    with pytest.raises(NotFound):
+        store.posts.get("p1")
+
+
+def test_creating_twice_is_refused_and_changes_nothing(store):
+    created = store.posts.create(post())
+    with pytest.raises(AlreadyExists):
+        store.posts.create(post(title="Another one"))
+    assert store.posts.get("p1") == created
+    assert store.search("post", "another") == []
+
+
+def test_many_items_are_found_over_several_batches(store):
+    for n in range(205):
+        store.sources.create(source(f"s{n}"))
+    ids = [f"s{n}" for n in range(205)]
+    assert set(store.sources.find_many(ids)) == set(ids)
+
+
+def test_a_stale_replacement_is_refused_and_changes_nothing(store):
+    first = store.posts.create(post())
+    second = store.posts.replace(first, replace(first, title="Deuxième récolte"))
+    assert second.version == 2
+    with pytest.raises(VersionConflict):
+        store.posts.replace(first, replace(first, title="Perdue"))
+    assert store.posts.get("p1") == second
+    assert store.search("post", "perdue") == []
+
+
+def test_replacing_what_was_deleted_is_refused(store):
+    first = store.posts.create(post())
+    store.posts.delete(first)
+    with pytest.raises(VersionConflict):
+        store.posts.replace(first, replace(first, title="Revenant"))
+    assert rows(store, "Term") == []
+
+
+def test_search_rows_follow_edits_and_deletes(store):
+    first = store.posts.create(post(title="Premières tomates", text="cueillies au jardin"))
+    assert [f.item_id for f in store.search("post", "tomates")] == ["p1"]
+    second = store.posts.replace(first, replace(first, title="Premières courges"))
+    assert store.search("post", "tomates") == []
+    assert [f.item_id for f in store.search("post", "courges jardin")] == ["p1"]
+    moved = store.posts.replace(second, replace(second, created=NOW.replace(day=1)))
+    assert [f.order[:10] for f in store.search("post", "courges")] == ["2026-11-01"]
+    store.posts.delete(moved)
+    assert rows(store, "Term") == []
+
+
+def test_deleting_twice_is_no_error(store):
+    created = store.posts.create(post(demo=True))
+    store.posts.delete(created)
+    store.posts.delete(created)
+    assert store.posts.find("p1") is None
+    assert rows(store, "Demo") == []
+    assert store.posts.page(limit=3).items == ()
+
+
+def test_deleting_what_changed_since_it_was_read_is_refused(store):
+    first = store.posts.create(post())
+    store.posts.replace(first, replace(first, title="Courges"))
+    with pytest.raises(VersionConflict):
+        store.posts.delete(first)
+    assert [f.item_id for f in store.search("post", "courges")] == ["p1"]
+
+
+def test_the_demo_mark_follows_the_item(store):
+    first = store.posts.create(post(demo=True))
+    assert store.demo_ids("Posts", most=9) == ["p1"]
+    store.posts.replace(first, replace(first, demo=False))
+    assert store.demo_ids("Posts", most=9) == []
+
+
+def test_what_breaks_a_rule_is_never_written(store):
+    with pytest.raises(InvalidField):
+        store.posts.create(post(text=""))
+    first = store.posts.create(post())
+    with pytest.raises(InvalidField):
+        store.posts.replace(first, replace(first, text="x" * 10_000))
+    assert store.posts.get("p1") == first
+
+
+def test_an_article_expires_with_its_words(store):
+    store.news.create(article(expires_at=NOW))
+    expiries = {r["expires"]["N"] for t in ("News", "Term") for r in rows(store, t)}
+    assert expiries == {str(int(NOW.timestamp()))}
+
+
+def test_the_longest_item_of_each_kind_can_be_stored_and_replaced(store):
+    words = " ".join(f"mot{n:04}" for n in range(600))[:5000]
+    first = store.posts.create(post(title=words[:200], text=words, demo=True))
+    changed = store.posts.replace(first, replace(first, title="autre " * 30, text=words[::-1]))
+    assert store.posts.get("p1") == changed
+
+
+def test_a_fact_about_the_store_is_kept(store):
+    assert store.meta("worker") is None
+    store.set_meta("worker", seen_at="now", polling=1)
+    assert store.meta("worker") == {"id": "worker", "seen_at": "now", "polling": 1}
+
+
+def test_a_store_holds_nothing_until_it_holds_something(store):
+    assert store.holds_nothing()
+    store.sources.create(source())
+    assert store.holds_nothing()
+    store.events.create(event())
+    assert not store.holds_nothing()
+
+
+def test_items_put_there_by_hand_count_as_something(store):
+    store.dynamo.put("Posts", {"id": "by-hand", "description": "of an older program"})
+    assert not store.holds_nothing()

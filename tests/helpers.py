@@ -1,0 +1,125 @@
+"""Entities for tests, with every field that a test does not care about filled in; empty tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cityverse.data.client import Dynamo
+from cityverse.data.registry import TABLES
+from cityverse.domain.community import Association, Event, Mission, Post
+from cityverse.domain.news import Article, Source
+from cityverse.domain.places import Evidence, Location, Precision
+from cityverse.settings import Settings, read
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def location(arrondissement: int | None = 9, **changes: Any) -> Location:
+    """A place in this arrondissement."""
+    fields: dict[str, Any] = {
+        "place": "Rue des Martyrs",
+        "lat": 48.8804,
+        "lon": 2.3403,
+        "precision": Precision.STREET,
+        "arrondissement": arrondissement,
+        "score": 0.9,
+        "evidence": (Evidence("title", 0, 15, "rue des Martyrs"),),
+    }
+    return Location(**(fields | changes))
+
+
+def association(item_id: str = "a1", **changes: Any) -> Association:
+    """An association."""
+    fields: dict[str, Any] = {"id": item_id, "name": "Les Semeurs", "created": NOW}
+    return Association(**(fields | changes))
+
+
+def post(item_id: str = "p1", **changes: Any) -> Post:
+    """A post of the association ``a1``."""
+    fields: dict[str, Any] = {
+        "id": item_id,
+        "association_id": "a1",
+        "association_name": "Les Semeurs",
+        "title": "Premières tomates",
+        "text": "Cueillies ce matin au jardin",
+        "created": NOW,
+    }
+    return Post(**(fields | changes))
+
+
+def mission(item_id: str = "m1", **changes: Any) -> Mission:
+    """A mission of the association ``a1``."""
+    fields: dict[str, Any] = {
+        "id": item_id,
+        "association_id": "a1",
+        "association_name": "Les Semeurs",
+        "title": "Planter la haie",
+        "description": "Bottes conseillées",
+        "created": NOW,
+        "starts": NOW,
+        "places": 10,
+    }
+    return Mission(**(fields | changes))
+
+
+def event(item_id: str = "e1", **changes: Any) -> Event:
+    """An event of the association ``a1``."""
+    fields: dict[str, Any] = {
+        "id": item_id,
+        "association_id": "a1",
+        "association_name": "Les Semeurs",
+        "title": "Troc de graines",
+        "description": "Apportez vos sachets",
+        "created": NOW,
+        "starts": NOW,
+        "ends": NOW,
+    }
+    return Event(**(fields | changes))
+
+
+def article(item_id: str = "n1", **changes: Any) -> Article:
+    """An article of the source ``s1``."""
+    fields: dict[str, Any] = {
+        "id": item_id,
+        "source_id": "s1",
+        "source_name": "Le Journal",
+        "title": "Une piste cyclable rue des Martyrs",
+        "published": NOW,
+    }
+    return Article(**(fields | changes))
+
+
+def source(item_id: str = "s1", **changes: Any) -> Source:
+    """A source that was never polled."""
+    fields: dict[str, Any] = {
+        "id": item_id,
+        "name": "Le Journal",
+        "url": "https://example.org/feed",
+    }
+    return Source(**(fields | changes))
+
+
+def settings_for(folder: Path, **variables: str) -> Settings:
+    """The default settings on a data folder, with some variables set."""
+    return read({"CITYVERSE_DATA_DIR": str(folder), **variables})
+
+
+def clear(dynamo: Dynamo, *tables: str) -> None:
+    """Empty these tables, or all."""
+    for table in TABLES:
+        if not tables or table.name in tables:
+            _clear_one(dynamo, table.name, [k for k in (table.partition, table.sort) if k])
+
+
+def _clear_one(dynamo: Dynamo, table: str, key: list[str]) -> None:
+    names = {f"#{n}": name for n, name in enumerate(key)}
+    pages = dynamo.client.get_paginator("scan").paginate(
+        TableName=table, ProjectionExpression=",".join(names), ExpressionAttributeNames=names
+    )
+    keys = [item for page in pages for item in page["Items"]]
+    for at in range(0, len(keys), 25):
+        deletes = [{"DeleteRequest": {"Key": one}} for one in keys[at : at + 25]]
+        answer = dynamo.client.batch_write_item(RequestItems={table: deletes})
+        assert not answer.get("UnprocessedItems")

@@ -1,0 +1,151 @@
+"""A feed server on loopback whose every path answers in its own, mostly bad, way."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+FEED = b'<rss version="2.0"><channel><title>J</title><item><title>t</title></item></channel></rss>'
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    stopping: ClassVar[threading.Event]
+    seen: ClassVar[list[dict[str, str]]]
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def raw(self, data: bytes) -> None:
+        self.close_connection = True
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    def do_GET(self) -> None:
+        self.seen.append({k.lower(): v for k, v in self.headers.items()} | {"path": self.path})
+        answer = getattr(self, f"get_{self.path.strip('/').split('?')[0].replace('-', '_')}", None)
+        if answer is None:
+            self.reply(404)
+        else:
+            answer()
+
+    def get_feed(self) -> None:
+        if self.headers.get("If-None-Match") == '"v1"':
+            self.reply(304, ETag='"v1"')
+            return
+        self.reply(
+            200,
+            FEED,
+            ETag='"v1"',
+            Last_Modified="Wed, 22 Apr 2026 09:32:11 GMT",
+            Cache_Control="public, max-age=900",
+        )
+
+    def get_odd_304(self) -> None:
+        self.reply(304)
+
+    def get_gzip(self) -> None:
+        self.reply(200, gzip.compress(FEED), Content_Encoding="gzip")
+
+    def get_bomb(self) -> None:
+        self.reply(200, gzip.compress(b" " * 30_000_000), Content_Encoding="gzip")
+
+    def get_bad_gzip(self) -> None:
+        self.reply(200, b"not gzip at all", Content_Encoding="gzip")
+
+    def get_cut_gzip(self) -> None:
+        self.reply(200, gzip.compress(FEED)[:-12], Content_Encoding="gzip")
+
+    def get_unasked(self) -> None:
+        self.reply(200, b"xx", Content_Encoding="br")
+
+    def get_large(self) -> None:
+        self.reply(200, b"x" * 200_000)
+
+    def get_endless(self) -> None:
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n" + b"x" * 200_000)
+
+    def get_silent(self) -> None:
+        self.close_connection = True
+        self.stopping.wait(20)
+
+    def get_drip(self) -> None:
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not self.stopping.wait(0.02):
+            try:
+                self.raw(b"x")
+            except OSError:
+                return
+
+    def get_drip_headers(self) -> None:
+        self.raw(b"HTTP/1.1 200 OK\r\n")
+        while not self.stopping.wait(0.02):
+            try:
+                self.raw(b"X-A: b\r\n")
+            except OSError:
+                return
+
+    def get_gone(self) -> None:
+        self.reply(410)
+
+    def get_busy(self) -> None:
+        self.reply(429, Retry_After="120")
+
+    def get_busy_until(self) -> None:
+        self.reply(503, Retry_After="Wed, 01 Jan 2199 00:00:00 GMT")
+
+    def get_cut(self) -> None:
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<rss>")
+
+    def get_icy(self) -> None:
+        self.raw(b"ICY 200 OK\r\nicy-name: radio\r\n\r\n")
+
+    def get_hang_up(self) -> None:
+        self.close_connection = True
+
+    def get_moved(self) -> None:
+        self.reply(301, Location="/feed")
+
+    def get_moved_for_now(self) -> None:
+        self.reply(302, Location="/feed")
+
+    def get_loop(self) -> None:
+        self.reply(302, Location="/loop")
+
+    def get_nowhere(self) -> None:
+        self.reply(302)
+
+    def get_to_file(self) -> None:
+        self.reply(302, Location="file:///etc/passwd")
+
+    def get_to_metadata(self) -> None:
+        self.reply(302, Location="http://169.254.169.254/latest/")
+
+
+@contextmanager
+def feed_server() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """The server's address, and the list of requests it saw."""
+    stopping, seen = threading.Event(), []
+    handler = type("Bound", (Handler,), {"stopping": stopping, "seen": seen})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", seen
+    finally:
+        stopping.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

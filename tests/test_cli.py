@@ -1,0 +1,103 @@
+"""The command line says what is wrong in one line and answers with the right exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cityverse.cli import main
+from cityverse.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+
+
+def cityverse(*arguments, data_dir, stdin=""):
+    return subprocess.run(
+        [sys.executable, "-m", "cityverse", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "CITYVERSE_DATA_DIR": str(data_dir)},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def one_line(text):
+    return text.count("\n") == 1 and text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["engine"],
+        ["map", "build", "--source", "moon", "--output", "x"],
+        ["map", "build", "--source", "sample", "--bbox", "1,2", "--output", "x"],
+        ["seed", "--posts", "-1"],
+        ["engine", "--data-dir", "x", "--port", "99999"],
+    ],
+)
+def test_bad_usage_is_one_line_and_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    assert one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [], ["run"], ["engine"], ["provision"], ["seed"], ["worker"], ["news"], ["news", "poll"],
+        ["news", "parse"], ["news", "locate"], ["map"], ["map", "build"], ["doctor"], ["bench"],
+    ],
+)  # fmt: skip
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main([*command, "--help"])
+    assert leaving.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+def test_help_names_every_setting(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert all(setting.name in told for setting in SETTINGS)
+
+
+def test_a_bad_setting_is_one_line_and_code_2(monkeypatch, tmp_path):
+    monkeypatch.setenv("CITYVERSE_PORT", "none")
+    answer = cityverse("doctor", data_dir=tmp_path)
+    assert answer.returncode == 2
+    assert one_line(answer.stderr)
+    assert "CITYVERSE_PORT=none" in answer.stderr
+
+
+def test_news_parse_refuses_what_is_no_feed(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<!doctype html><html><body>404</body></html>")
+    answer = cityverse("news", "parse", str(page), data_dir=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert one_line(answer.stderr)
+
+
+def test_news_locate_answers_line_by_line(tmp_path):
+    lines = '{"id": "a", "title": "Fuite d\'eau rue de Rivoli", "summary": ""}\n'
+    answer = cityverse("news", "locate", data_dir=tmp_path, stdin=lines)
+    assert answer.returncode == 0
+    assert '"id": "a"' in answer.stdout
+    assert not (tmp_path / "engine.json").exists()
+
+
+def test_provision_plan_changes_nothing_and_provision_completes(tmp_path):
+    planned = cityverse("provision", "--plan", data_dir=tmp_path)
+    assert "create table Posts" in planned.stdout
+    assert cityverse("provision", "--plan", data_dir=tmp_path).stdout == planned.stdout
+    done = cityverse("provision", data_dir=tmp_path)
+    assert done.stdout == planned.stdout
+    assert cityverse("provision", "--plan", data_dir=tmp_path).stdout == ""

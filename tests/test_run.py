@@ -1,0 +1,193 @@
+"""``make run`` as whoever installs CityVerse meets it: started, killed, started again."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WITHIN = 90
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, within=WITHIN):
+    """Poll a condition of other processes, which nothing can notify us of."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come about in time")
+
+
+def children_of(pid):
+    """Every process below a process, as the kernel knows them."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                parents[int(entry.name)] = int(fields[1])
+    found, wanted = [], {pid}
+    while wanted:
+        wanted = {child for child, parent in parents.items() if parent in wanted}
+        found += wanted
+    return found
+
+
+def alive(pid):
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """A data folder whose tile set is there already, so that starting takes seconds."""
+    tiles = tmp_path / "tiles" / "sample.mbtiles"
+    tiles.parent.mkdir()
+    with sqlite3.connect(tiles) as made:
+        made.executescript(
+            "CREATE TABLE metadata (name TEXT, value TEXT);"
+            "CREATE TABLE tiles (zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);"
+        )
+    made.close()
+    return tmp_path
+
+
+@contextmanager
+def running(data_dir, port):
+    environment = {
+        **os.environ,
+        "CITYVERSE_DATA_DIR": str(data_dir),
+        "CITYVERSE_PORT": str(port),
+        "CITYVERSE_OPEN_BROWSER": "false",
+        "CITYVERSE_NEWS_POLL": "false",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cityverse", "run"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+def until_ready(process):
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if "Ctrl-C" in line:
+            return "".join(told)
+    raise AssertionError("".join(told))
+
+
+def answers(port, path="/healthz"):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def engine_pid(data_dir):
+    try:
+        return json.loads((data_dir / "engine.json").read_text())["pid"]
+    except (OSError, ValueError):
+        return None
+
+
+def test_it_starts_stops_whole_and_finds_its_data_again(data_dir):
+    port = free_port()
+    with running(data_dir, port) as process:
+        told = until_ready(process)
+        assert "demo " in told
+        assert answers(port)
+        below = children_of(process.pid)
+        assert len(below) >= 3
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert not [pid for pid in below if alive(pid)]
+        assert not (data_dir / "engine.json").exists()
+    with running(data_dir, port) as process:
+        told = until_ready(process)
+        assert "store      complete" in told
+        assert "demo " not in told
+
+
+def test_what_dies_is_started_again_and_nothing_outlives_it(data_dir):
+    port = free_port()
+    with running(data_dir, port) as process:
+        until_ready(process)
+        first = engine_pid(data_dir)
+        os.kill(first, signal.SIGKILL)
+        second = wait_for(
+            lambda: engine_pid(data_dir) not in {None, first} and engine_pid(data_dir)
+        )
+        below = children_of(process.pid)
+        assert second in below
+        process.kill()
+        process.wait(10)
+        wait_for(lambda: not [pid for pid in below if alive(pid)])
+
+
+def test_a_taken_port_is_one_clear_line(data_dir):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with running(data_dir, port) as process:
+            told, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert told.count("\n") == 1
+    assert f"127.0.0.1:{port}" in told
+    assert "CITYVERSE_PORT" in told
+
+
+def test_a_second_start_on_the_same_folder_is_one_clear_line(data_dir):
+    with running(data_dir, free_port()) as first:
+        until_ready(first)
+        with running(data_dir, free_port()) as second:
+            told, _ = second.communicate(timeout=30)
+        assert second.returncode == 1
+        assert told.count("\n") == 1
+        assert "already" in told
+        assert first.poll() is None
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
+    taken = tmp_path / "file"
+    taken.write_text("not a folder")
+    with running(taken, free_port()) as process:
+        told, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert told.count("\n") == 1
+    assert str(taken) in told

@@ -1,0 +1,107 @@
+"""Both languages say everything, and nothing that no page says."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from cityverse import errors
+from cityverse.community.city import Period
+from cityverse.domain.kinds import Kind
+from cityverse.domain.places import Precision
+from cityverse.ui.texts import LANGUAGES, Texts, catalogue
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+def test_languages_have_the_same_keys():
+    assert catalogue("fr").keys() == catalogue("en").keys()
+
+
+def test_placeholders_agree():
+    for key, text in catalogue("fr").items():
+        assert _placeholders(text) == _placeholders(catalogue("en")[key]), key
+
+
+def _placeholders(text):
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_text_is_used_and_every_used_text_is_there():
+    used = _used_in_code() | _used_by_enumerations()
+    assert used == set(catalogue("fr"))
+
+
+def _used_in_code():
+    sources = [
+        *(ROOT / "cityverse" / "ui").glob("*.py"),
+        *(ROOT / "pages").glob("*.py"),
+        ROOT / "Home.py",
+    ]
+    code = "\n".join(path.read_text() for path in sources)
+    keys = set(catalogue("fr"))
+    quoted = set(re.findall(r"[\"']([a-z_]+(?:\.[a-z_]+)+)[\"']", code))
+    counted = {
+        key for key in keys if key.rpartition(".")[0] in quoted and key.endswith((".one", ".other"))
+    }
+    return (quoted & keys) | counted
+
+
+def _used_by_enumerations():
+    kinds = {f"kind.{kind}.{form}" for kind in Kind for form in ("one", "other")}
+    periods = {f"period.{period}" for period in Period}
+    precisions = {f"precision.{precision}" for precision in Precision}
+    languages = {f"preferences.languages.{code}" for code in LANGUAGES}
+    themes = {f"preferences.themes.{name}" for name in ("system", "light", "dark")}
+    return kinds | periods | precisions | languages | themes | {error.key for error in _errors()}
+
+
+def _errors(base=errors.CityVerseError):
+    return [
+        base,
+        *(
+            e
+            for child in base.__subclasses__()
+            for e in _errors(child)
+            if e.__module__ == errors.__name__
+        ),
+    ]
+
+
+def test_every_error_has_a_text():
+    assert {error.key for error in _errors()} <= set(catalogue("fr"))
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "expected"),
+    [("fr", 0, "0 élément"), ("fr", 2, "2 éléments"), ("en", 0, "0 items"), ("en", 1, "1 item")],
+)
+def test_plural(language, number, expected):
+    assert Texts(language).count("list.count", number) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "expected"),
+    [("fr", 1, "1er"), ("fr", 18, "18e"), ("en", 1, "1st"), ("en", 2, "2nd"), ("en", 3, "3rd"),
+     ("en", 11, "11th"), ("en", 12, "12th"), ("en", 13, "13th"), ("en", 20, "20th")],
+)  # fmt: skip
+def test_ordinal(language, number, expected):
+    assert Texts(language).ordinal(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (NOW - timedelta(hours=2), "il y a 2 heures"),
+        (NOW + timedelta(hours=3), "aujourd'hui à 17:00"),
+        (NOW + timedelta(days=1), "demain à 14:00"),
+        (NOW - timedelta(days=1), "hier à 14:00"),
+        (NOW + timedelta(days=3), "jeudi 18 juin, 14:00"),
+        (NOW - timedelta(days=40), "6 mai 2026"),
+    ],
+)
+def test_moments_are_said_as_people_say_them(when, expected):
+    assert Texts("fr").moment(when, NOW) == expected
