@@ -2,5 +2,4 @@
 
 from cityverse.ui import home, shell
 
-with shell.page(shell.HOME_TITLE) as page:
-    home.draw(page)
+shell.show(shell.HOME_TITLE, home.draw)

@@ -19,9 +19,9 @@ PARENT = "CITYVERSE_PARENT_PID"
 _PR_SET_PDEATHSIG = 1
 
 
-def environment_for_child() -> dict[str, str]:
-    """This process's environment, with its id for ``follow_parent`` in the child."""
-    return {**os.environ, PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+def following() -> dict[str, str]:
+    """What the environment of a child must say so that ``follow_parent`` there follows us."""
+    return {PARENT: str(os.getpid())}
 
 
 def follow_parent() -> None:

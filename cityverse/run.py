@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -29,7 +30,7 @@ from urllib.parse import urlsplit
 
 from cityverse.engine import launch
 from cityverse.errors import CityVerseError, EngineError
-from cityverse.processes import environment_for_child, only_one
+from cityverse.processes import following, only_one
 from cityverse.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ class EnginePart:
 
     def start(self) -> None:
         """Start it on the port it had before, if any."""
-        self._engine = launch.start(self._data_dir, self._port)
+        self._engine = launch.start(self._data_dir, self._port, with_this_process=True)
         self._port = urlsplit(self._engine.endpoint.endpoint).port or 0
 
     def alive(self) -> bool:
@@ -195,7 +196,7 @@ class CommandPart:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
                 cwd=_ROOT,
-                env=environment_for_child(),
+                env={**os.environ, **following(), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

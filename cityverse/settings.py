@@ -64,7 +64,7 @@ def _positive(text: str) -> int:
 SETTINGS: tuple[Setting, ...] = (
     Setting("CITYVERSE_STORE", "embedded", "`embedded` (this machine) or `aws`", _store),
     Setting(
-        "CITYVERSE_DATA_DIR", ".cityverse", "folder of the embedded store, tiles and logs", Path
+        "CITYVERSE_DATA_DIR", ".cityverse", "folder of the embedded store, tiles and logs", _folder
     ),
     Setting("CITYVERSE_HOST", "127.0.0.1", "address the dashboard listens on"),
     Setting("CITYVERSE_PORT", "8501", "port the dashboard listens on", _port),

@@ -2,5 +2,4 @@
 
 from cityverse.ui import feed, shell
 
-with shell.page("nav.feed") as page:
-    feed.draw(page)
+shell.show("nav.feed", feed.draw)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 import boto3
+import botocore.session
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import (
@@ -23,10 +24,10 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.loaders import create_loader
 
 from cityverse.engine.launch import running
 from cityverse.errors import (
-    AlreadyExists,
     CityVerseError,
     Conflict,
     InputError,
@@ -59,6 +60,8 @@ _CONFIG = Config(
     s3={"addressing_style": "path"},
     user_agent_extra="cityverse",
 )
+# Reads the description of each service once a process, not once a client.
+_LOADER = create_loader()
 # Loopback is not asked for through a proxy, whatever the environment says.
 _LOCAL_CONFIG = _CONFIG.merge(Config(proxies={}))
 
@@ -197,8 +200,10 @@ def s3_client(settings: Settings) -> S3Client:
 @mapped
 def _client(service: Literal["dynamodb", "s3"], settings: Settings) -> object:
     parameters = session_parameters(settings)
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _LOADER)
     try:
-        return boto3.session.Session().client(service, **parameters)
+        return boto3.session.Session(botocore_session=core).client(service, **parameters)
     except ValueError as error:  # an address or region that is none
         raise StoreMisconfigured(str(error)) from error
 
@@ -257,18 +262,9 @@ class Dynamo:
         return found
 
     @mapped
-    def put(self, table: str, item: Item, *, only_new: str | None = None) -> None:
-        """Write an item; with ``only_new`` (the key's name) only where none is."""
-        request: dict[str, Any] = {"TableName": table, "Item": encode(item)}
-        if only_new is not None:
-            request |= {
-                "ConditionExpression": "attribute_not_exists(#key)",
-                "ExpressionAttributeNames": {"#key": only_new},
-            }
-        try:
-            self.client.put_item(**request)
-        except self.client.exceptions.ConditionalCheckFailedException as error:
-            raise AlreadyExists(f"{table} has this item already") from error
+    def put(self, table: str, item: Item) -> None:
+        """Write an item, whatever was there before."""
+        self.client.put_item(TableName=table, Item=encode(item))
 
     @mapped
     def update(self, table: str, key: Item, **request: Any) -> Item:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cityverse.engine.server import serve
 from cityverse.errors import EngineError
+from cityverse.processes import follow_parent
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +21,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    follow_parent()
     try:
         return serve(options.data_dir, options.port)
     except EngineError as error:

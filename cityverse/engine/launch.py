@@ -19,6 +19,7 @@ from typing import IO
 
 from cityverse.engine.server import ENDPOINT_FILE, HOST, LOCK_FILE
 from cityverse.errors import EngineError
+from cityverse.processes import following
 
 # Held shared by everyone who borrows an engine: the last one out stops it.
 _USERS_FILE = "engine.users"
@@ -75,10 +76,13 @@ def running(data_dir: Path) -> Endpoint | None:
     return endpoint if alive else None
 
 
-def start(data_dir: Path, port: int = 0, *, timeout: float = 30.0) -> EngineProcess:
+def start(
+    data_dir: Path, port: int = 0, *, timeout: float = 30.0, with_this_process: bool = False
+) -> EngineProcess:
     """Start an engine on ``data_dir`` as a child in a session of its own.
 
-    ``port`` 0 chooses a free one. Its log is ``logs/engine.log`` in the folder. Raises
+    ``port`` 0 chooses a free one. Its log is ``logs/engine.log`` in the folder. With
+    ``with_this_process`` it ends when this process does, however that ends. Raises
     EngineError with what the engine said when it does not answer within ``timeout``
     seconds.
     """
@@ -93,7 +97,7 @@ def start(data_dir: Path, port: int = 0, *, timeout: float = 30.0) -> EngineProc
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=_environment(),
+            env=_environment() | (following() if with_this_process else {}),
             start_new_session=True,
         )
     line = _first_line(process, timeout)

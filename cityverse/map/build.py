@@ -6,11 +6,16 @@ The result takes the place of an older one only when it is whole.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import shapely
@@ -28,8 +33,9 @@ MIN_ZOOM, ALL_FROM, MAX_ZOOM = 11, 14, 15
 # Which share of the buildings, the most massive first, a zoom shows.
 _SHARES = {11: 0.12, 12: 0.35, 13: 0.7, ALL_FROM: 1.1}
 _TIPPECANOE_WITHIN = 1800
+_SAID_MOST = 300
 # Reading a source is about so much of the whole work.
-_READING = 0.45
+_READING = 0.3
 
 
 def build(
@@ -107,38 +113,64 @@ def _tippecanoe(lines: Path, tiles: Path, name: str, attribution: str, progress:
     if program is None:
         raise ToolError("tippecanoe is missing: install requirements.txt again")
     command = [
-        *(program, "-o", str(tiles), "-l", LAYER, "-n", name, "-A", attribution),
+        *(program, "-o", tiles.name, "-l", LAYER, "-n", name, "-A", attribution),
         *("-Z", str(MIN_ZOOM), "-z", str(MAX_ZOOM), "-P", "--json-progress"),
-        *("--progress-interval", "1", "--temporary-directory", str(tiles.parent)),
+        *("--progress-interval", "1", "--temporary-directory", "."),
         # Nothing is dropped or merged: which zoom shows what was decided above.
         *("--no-feature-limit", "--no-tile-size-limit", "--no-tiny-polygon-reduction"),
-        *("--no-line-simplification", "-B", str(MIN_ZOOM), "-r", "1", str(lines)),
+        *("--no-line-simplification", "-B", str(MIN_ZOOM), "-r", "1", lines.name),
     ]
-    try:
-        _run(command, progress)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"tippecanoe did not end within {_TIPPECANOE_WITHIN} s") from error
+    _run(command, tiles.parent, progress)
+    # How and where it was made is nobody's business, and would differ every time.
+    with closing(sqlite3.connect(tiles)) as made, made:
+        made.execute("DELETE FROM metadata WHERE name = 'generator_options'")
 
 
-def _run(command: list[str], progress: Progress) -> None:
+def _run(command: list[str], folder: Path, progress: Progress) -> None:
+    """Run in a process group of its own, which ends with us or when it takes too long."""
     with subprocess.Popen(  # noqa: S603 - our own command line
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
     ) as process:
-        assert process.stderr is not None  # noqa: S101 - started with a pipe
-        said = ""
+        late = threading.Timer(_TIPPECANOE_WITHIN, _end, [process])
+        late.start()
         try:
-            for line in process.stderr:
-                share = _share_done(line)
-                if share is None:
-                    said = line.strip() or said
-                else:
-                    progress("building tiles", _READING + (1 - _READING) * share)
-            process.wait(_TIPPECANOE_WITHIN)
+            said = _follow(process, progress)
+            process.wait()
         except BaseException:
-            process.kill()
+            _end(process)
             raise
+        finally:
+            in_time = late.is_alive()
+            late.cancel()
+            late.join()
+    if not in_time:
+        raise ToolError(f"tippecanoe did not end within {_TIPPECANOE_WITHIN} s")
     if process.returncode:
-        raise ToolError(f"tippecanoe failed: {said}")
+        raise ToolError(f"tippecanoe failed: {said or process.returncode}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    # The program may be a script that started the real one: both must go.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _follow(process: subprocess.Popen[str], progress: Progress) -> str:
+    """Pass its progress on until it closes its output; answers with the last other line."""
+    said = ""
+    for line in process.stderr or ():
+        share = _share_done(line)
+        if share is None:
+            said = line.strip()[:_SAID_MOST] or said
+        else:
+            progress("building tiles", _READING + (1 - _READING) * share)
+    return said
 
 
 def _share_done(line: str) -> float | None:

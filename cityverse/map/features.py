@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from cityverse.map import known
 
 _DECIMALS = 6
+_BATCH = 2000
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,28 @@ class Report:
 def write(features: Iterable[Feature], source: str, output: IO[str]) -> int:
     """Write features as GeoJSON lines with ids from 1; answers with their number."""
     number = 0
-    for number, feature in enumerate(features, 1):
-        output.write(_line(feature, number, source))
+    stream = iter(features)
+    while batch := list(islice(stream, _BATCH)):
+        geometries = shapely.to_geojson(_in_degrees(_shapes(batch)))
+        for feature, geometry in zip(batch, geometries, strict=True):
+            number += 1
+            output.write(_line(feature, number, source, geometry))
     return number
 
 
-def _line(feature: Feature, number: int, source: str) -> str:
+def _shapes(features: list[Feature]) -> npt.NDArray[np.object_]:
+    return np.array([feature.shape for feature in features], dtype=object)
+
+
+def _in_degrees(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    # Many shapes at once: one by one this takes longer than all the rest.
+    degrees: npt.NDArray[np.object_] = shapely.transform(
+        shapes, lambda metres: np.round(known.to_degrees(metres), _DECIMALS)
+    )
+    return degrees
+
+
+def _line(feature: Feature, number: int, source: str, geometry: str) -> str:
     properties: dict[str, Any] = {
         "id": number,
         "height": feature.height,
@@ -76,22 +96,7 @@ def _line(feature: Feature, number: int, source: str) -> str:
     made: dict[str, Any] = {"type": "Feature", "id": number, "properties": properties}
     if feature.zooms is not None:
         made["tippecanoe"] = {"minzoom": feature.zooms[0], "maxzoom": feature.zooms[1]}
-    made["geometry"] = _geometry(feature.shape)
-    return json.dumps(made, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _geometry(shape: BaseGeometry) -> dict[str, Any]:
-    if shape.geom_type == "Polygon":
-        return {"type": "Polygon", "coordinates": _rings(shape)}
-    polygons = [_rings(part) for part in shapely.get_parts(shape)]
-    return {"type": "MultiPolygon", "coordinates": polygons}
-
-
-def _rings(polygon: Any) -> list[list[list[float]]]:
-    return [
-        np.round(known.to_degrees(np.asarray(ring.coords)[:, :2]), _DECIMALS).tolist()
-        for ring in (polygon.exterior, *polygon.interiors)
-    ]
+    return f'{_ENCODER.encode(made)[:-1]},"geometry":{geometry}}}\n'
 
 
 def ranked(features: list[Feature], zooms: dict[int, float], deepest: int) -> list[Feature]:
@@ -101,20 +106,10 @@ def ranked(features: list[Feature], zooms: dict[int, float], deepest: int) -> li
     """
     if not features:
         return []
-    mass = shapely.area(np.array([f.shape for f in features], dtype=object)) * [
-        f.height for f in features
-    ]
+    mass = shapely.area(_shapes(features)) * [f.height for f in features]
     rank = np.empty(len(features))
     rank[np.argsort(-mass, kind="stable")] = np.arange(len(features)) / len(features)
     return [
-        Feature(
-            f.shape,
-            f.height,
-            f.min_height,
-            f.levels,
-            f.name,
-            f.kind,
-            (min(zoom for zoom, share in zooms.items() if place < share or f.name), deepest),
-        )
+        replace(f, zooms=(min(z for z, share in zooms.items() if place < share or f.name), deepest))
         for f, place in zip(features, rank, strict=True)
     ]

@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 _FOLDER = Path(__file__).parent / "facts"
 ORIGIN_LON, ORIGIN_LAT = 2.3522, 48.8566
+_ORIGIN = np.array([ORIGIN_LON, ORIGIN_LAT])
 # Metres of a degree of longitude and of latitude at the origin (WGS 84).
 SCALE = np.array([111_413 * math.cos(math.radians(ORIGIN_LAT)), 111_208])
 
@@ -68,12 +69,14 @@ class Monument:
 
 def to_metres(degrees: Any) -> Array:
     """Longitude and latitude, shape (n, 2), as metres from the origin."""
-    return (np.asarray(degrees, dtype=float) - [ORIGIN_LON, ORIGIN_LAT]) * SCALE
+    metres: Array = (np.asarray(degrees, dtype=float) - _ORIGIN) * SCALE
+    return metres
 
 
 def to_degrees(metres: Array) -> Array:
     """Metres from the origin, shape (n, 2), as longitude and latitude."""
-    return metres / SCALE + [ORIGIN_LON, ORIGIN_LAT]
+    degrees: Array = metres / SCALE + _ORIGIN
+    return degrees
 
 
 def _read(name: str) -> Any:
@@ -114,7 +117,18 @@ def parks() -> tuple[Area, ...]:
 def rivers() -> tuple[Axis, ...]:
     """The Seine with its arms, the Marne, and the canals."""
     water = _read("water")
-    return _axes([*water["rivers"], *water["canals"]])
+    bends = _axes(water["rivers"])
+    return tuple(Axis(a.name, _rounded(a.line), a.width) for a in bends) + _axes(water["canals"])
+
+
+def _rounded(line: LineString) -> LineString:
+    """The line with its corners cut twice (Chaikin): a river does not turn sharply."""
+    points = np.asarray(line.coords)
+    for _ in range(2):
+        near, far = points[:-1] * 0.75 + points[1:] * 0.25, points[:-1] * 0.25 + points[1:] * 0.75
+        between = np.stack([near, far], axis=1).reshape(-1, 2)
+        points = np.concatenate([points[:1], between, points[-1:]])
+    return LineString(points)
 
 
 @cache
@@ -135,6 +149,18 @@ def water() -> BaseGeometry:
 def streets() -> tuple[Axis, ...]:
     """The main streets and the ring road."""
     return _axes(_read("streets"))
+
+
+@cache
+def squares() -> tuple[Area, ...]:
+    """The open round where main streets meet."""
+    return tuple(
+        Area(
+            row["name"],
+            shapely.Point(to_metres([[row["lon"], row["lat"]]])[0]).buffer(row["radius"]),
+        )
+        for row in _read("squares")
+    )
 
 
 @cache

@@ -191,11 +191,9 @@ def _lines(name: str, colour: Colour, width: str, thinnest: float = 0.5) -> pyde
         line_cap_rounded=True,
         line_joint_rounded=True,
         line_width_min_pixels=thinnest,
+        get_line_width=width,
         parameters=_FLAT,
-        _sub_layer_props={
-            part: {"getColor": colour, "getWidth": f"@@={width}"}
-            for part in ("linestrings", "polygons-stroke")
-        },
+        _sub_layer_props={"linestrings": {"getColor": colour}},
     )
 
 

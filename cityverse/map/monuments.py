@@ -17,6 +17,15 @@ from cityverse.map.known import Array, Monument
 
 _SIDES = 16
 _DOME_STEPS = 5
+# Stretches of the legs: from and to which height, how far from the axis as a share of the
+# width, how thick; metres.
+_EIFFEL_LEGS = (
+    (0.0, 20.0, 0.42, 25.0),
+    (20.0, 40.0, 0.35, 22.0),
+    (40.0, 57.0, 0.28, 19.0),
+    (64.0, 90.0, 0.19, 14.0),
+    (90.0, 115.0, 0.135, 11.0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +177,7 @@ def _cathedral(m: Monument) -> Iterator[_Prism]:
 
 def _eiffel(m: Monument) -> Iterator[_Prism]:
     """Four legs that lean together to the second floor, then a shaft that tapers."""
-    floors = ((0, 20, 0.42, 25), (20, 40, 0.35, 22), (40, 57, 0.28, 19))
-    floors += ((64, 90, 0.19, 14), (90, 115, 0.135, 11))
-    for low, high, reach, thick in floors:
+    for low, high, reach, thick in _EIFFEL_LEGS:
         for east in (-1, 1):
             for north in (-1, 1):
                 ring = _box(thick, thick, east * reach * m.width, north * reach * m.width)

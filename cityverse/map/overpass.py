@@ -134,7 +134,7 @@ def _shape(element: Element, ways: dict[Any, Element], points: Any) -> BaseGeome
     return _polygons(shape.difference(shapely.union_all(_areas(inner))))
 
 
-def _line(way: Element, points: Any) -> np.ndarray | None:  # type: ignore[type-arg]
+def _line(way: Element, points: Any) -> known.Array | None:
     if "geometry" in way:
         degrees = [(p["lon"], p["lat"]) for p in way["geometry"] if p]
     else:

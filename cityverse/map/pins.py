@@ -19,7 +19,10 @@ _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One item on the map (degrees, WGS 84); ``kind`` is a ``Kind``, ``precision`` a ``Precision``."""
+    """One item on the map, in degrees (WGS 84).
+
+    ``kind`` is a ``Kind``, ``precision`` a ``Precision``.
+    """
 
     id: str
     kind: str

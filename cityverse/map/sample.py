@@ -6,6 +6,9 @@ row of houses around a courtyard, as Haussmann's blocks have it. So houses follo
 streets beside them and nothing stands in water, parks, streets or on tracks. The
 best-known buildings stand where they really stand. The same seed gives the same city,
 to the last digit.
+
+All houses of a form are cut at once, in arrays: a hundred thousand of them one by one
+would take longer than the tiles.
 """
 
 from __future__ import annotations
@@ -39,11 +42,18 @@ _BLOCK_SMALLEST = 260.0
 _SLABS_FROM = 900.0
 _DEPTH = 13.0
 _FRONT = 22.0
-# Room left around a monument and along the banks.
+# Room left around a monument, along the banks and along everything else.
 _CLEAR = 14.0
 _QUAY = 22.0
+_EDGE = 3.0
+_LOWEST = 6.0
+_HOUSE_SMALLEST = 40.0
+# How much taller than its surroundings a modern slab is, and how often.
+_TALLER = (6.0, 12.0, 20.0, 32.0)
+_TALLER_SHARES = (0.45, 0.3, 0.17, 0.08)
 
 Shapes = npt.NDArray[np.object_]
+Numbers = npt.NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,203 +75,231 @@ _DISTRICTS |= dict.fromkeys((12, 14, 17, 18), _OUTER) | {16: _GRAND}
 _DISTRICTS |= dict.fromkeys((13, 15), _MODERN) | dict.fromkeys((19, 20), _VILLAGE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Blocks with their usual height, its variation, and whether they are modern: (n,) each."""
+
+    shapes: Shapes
+    heights: Array
+    spreads: Array
+    modern: npt.NDArray[np.bool_]
+
+    def only(self, which: npt.NDArray[np.bool_]) -> _Blocks:
+        return _Blocks(
+            self.shapes[which], self.heights[which], self.spreads[which], self.modern[which]
+        )
+
+
 def features(within: BaseGeometry | None, report: Report, seed: int = SEED) -> Iterator[Feature]:
     """The whole city, or its blocks with their middle ``within`` (metres).
 
     Far away whole blocks stand for their houses, so that the city reads as a city.
     """
     random = np.random.default_rng(seed)
-    stones = [part for monument in known.monuments() for part in monuments.parts(monument)]
-    for feature in _everything(stones, random, within):
+    for feature in _everything(random, within):
         report.read += 1
         yield feature
 
 
-def _everything(
-    stones: list[monuments.Part], random: np.random.Generator, within: BaseGeometry | None
-) -> Iterator[Feature]:
-    blocks = _blocks(_quarters(stones), random)
+def _everything(random: np.random.Generator, within: BaseGeometry | None) -> Iterator[Feature]:
+    stones = [part for monument in known.monuments() for part in monuments.parts(monument)]
+    shapes = _blocks(_quarters(stones), random)
     if within is not None:
-        blocks = blocks[shapely.intersects(shapely.centroid(blocks), within)]
+        shapes = shapes[shapely.intersects(shapely.centroid(shapes), within)]
         stones = [stone for stone in stones if within.intersects(Polygon(stone.ring))]
     for stone in stones:
         shape = Polygon(stone.ring)
         yield Feature(shape, stone.top, stone.base, name=stone.name, kind=MONUMENT)
-    for block, number in zip(blocks, _arrondissement_of(blocks), strict=True):
-        yield from _block(block, _DISTRICTS[int(number)], random)
+    if not len(shapes):
+        return
+    blocks = _planned(shapes, random)
+    yield from _slabs(blocks.only(blocks.modern), random)
+    old = blocks.only(~blocks.modern)
+    yield from _features(old.shapes, old.heights, "block", FAR)
+    inner, has_court = _courts(old.shapes)
+    yield from _perimeters(old.only(has_court), inner, random)
+    yield from _rows(old.only(~has_court), random)
 
 
 def _quarters(stones: list[monuments.Part]) -> Shapes:
     """The land between main streets, without what must stay free."""
     axes = [*known.streets(), *known.rails()]
+    open_ground = [area.shape for area in (*known.parks(), *known.squares())]
     taken = [
         shapely.union_all([axis.area for axis in axes]),
         known.water().buffer(_QUAY),
-        shapely.union_all([park.shape for park in known.parks()]),
+        shapely.union_all(open_ground).buffer(_EDGE),
         shapely.union_all([Polygon(stone.ring).convex_hull.buffer(_CLEAR) for stone in stones]),
     ]
     free = known.land().buffer(-12).difference(shapely.union_all(taken))
-    parts = shapely.get_parts(shapely.make_valid(free))
-    return parts[shapely.area(parts) > _BLOCK_SMALLEST]
+    parts: Shapes = shapely.get_parts(shapely.make_valid(free))
+    return np.asarray(parts[shapely.area(parts) > _BLOCK_SMALLEST])
 
 
 def _blocks(quarters: Shapes, random: np.random.Generator) -> Shapes:
-    """Quarters halved across their longer side until none is larger than a block."""
+    """Quarters halved across their longer side until none is larger than a block, or has holes."""
     done: list[Shapes] = []
     left = quarters
     while len(left):
         # A quarter of any form is cut like the rectangle around it.
         large = shapely.area(left) > _BLOCK_LARGEST * random.uniform(0.6, 1.25, len(left))
+        large |= shapely.get_num_interior_rings(left) > 0
         done.append(left[~large])
         left = _halved(left[large], random)
         left = left[shapely.area(left) > _BLOCK_SMALLEST]
-    blocks = np.concatenate(done)
-    return np.asarray(shapely.simplify(blocks, 2.0), dtype=object)
+    blocks = shapely.simplify(np.concatenate(done), 2.0)
+    return np.asarray(shapely.orient_polygons(blocks), dtype=object)
 
 
 def _halved(shapes: Shapes, random: np.random.Generator) -> Shapes:
     """Each shape cut in two, with a lane between the halves."""
     if not len(shapes):
         return shapes
-    corners = _rectangles(shapes)
-    along, across = corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]
-    turn = np.hypot(*along.T) < np.hypot(*across.T)
-    along[turn], across[turn] = across[turn], along[turn].copy()
-    unit = along / np.hypot(*along.T)[:, None]
-    share = random.uniform(0.42, 0.58, (len(shapes), 1))
-    cut = corners[:, 0] + along * share
+    corner, along, across = _rectangles(shapes)
+    unit, margin = along / _lengths(along)[:, None], across / _lengths(across)[:, None]
+    cut = along * random.uniform(0.42, 0.58, (len(shapes), 1))
     halves = []
-    for start, end in (
-        (corners[:, 0] - unit, cut - unit * _LANE / 2),
-        (cut + unit * _LANE / 2, corners[:, 0] + along + unit),
-    ):
-        margin = across / np.hypot(*across.T)[:, None]
-        rings = np.stack(
-            [start - margin, end - margin, end + across + margin, start + across + margin], axis=1
-        )
-        halves.append(shapely.intersection(shapes, shapely.polygons(rings)))
+    for start, end in ((-unit, cut - unit * _LANE / 2), (cut + unit * _LANE / 2, along + unit)):
+        begin, close = corner + start, corner + end
+        rings = [begin - margin, close - margin, close + across + margin, begin + across + margin]
+        halves.append(shapely.intersection(shapes, shapely.polygons(np.stack(rings, axis=1))))
     parts = shapely.get_parts(np.concatenate(halves))
-    return parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
+    return np.asarray(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
 
 
-def _rectangles(shapes: Shapes) -> Array:
-    """The four corners of the smallest rectangle around each shape: (n, 4, 2)."""
-    rectangles = shapely.oriented_envelope(shapes)
-    return shapely.get_coordinates(rectangles).reshape(len(shapes), 5, 2)[:, :4]
+def _rectangles(shapes: Shapes) -> tuple[Array, Array, Array]:
+    """The smallest rectangle around each shape: a corner, its longer and its shorter side."""
+    envelopes = shapely.get_coordinates(shapely.oriented_envelope(shapes))
+    corners = envelopes.reshape(len(shapes), 5, 2)
+    along, across = corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]
+    turn = (_lengths(along) < _lengths(across))[:, None]
+    return corners[:, 0], np.where(turn, across, along), np.where(turn, along, across)
 
 
-def _block(block: Polygon, district: _District, random: np.random.Generator) -> Iterator[Feature]:
-    height = max(9.0, random.normal(district.height, district.spread / 2))
-    if random.random() < district.modern and block.area > _SLABS_FROM:
-        yield from _slabs(block, height, random)
-        return
-    yield Feature(block, round(height, 1), kind="block", zooms=FAR)
-    yield from _perimeter(block, height, district, random)
+def _lengths(vectors: Array) -> Array:
+    return np.asarray(np.hypot(vectors[..., 0], vectors[..., 1]))
 
 
-def _arrondissement_of(blocks: Shapes) -> npt.NDArray[np.int_]:
-    """The number of the arrondissement each block lies in, or is nearest to."""
+def _planned(shapes: Shapes, random: np.random.Generator) -> _Blocks:
+    """What is built on each block, after the arrondissement it lies in or is nearest to."""
     tree = shapely.STRtree([area.shape for area in known.arrondissements()])
-    return np.asarray(tree.nearest(shapely.centroid(blocks))) + 1
+    numbers = np.asarray(tree.nearest(shapely.centroid(shapes))) + 1
+    plans = [_DISTRICTS[int(number)] for number in numbers]
+    spreads = np.array([plan.spread for plan in plans])
+    heights = random.normal([plan.height for plan in plans], spreads / 2)
+    modern = random.random(len(shapes)) < [plan.modern for plan in plans]
+    modern &= shapely.area(shapes) > _SLABS_FROM
+    return _Blocks(shapes, np.maximum(9.0, heights), spreads, modern)
 
 
-def _perimeter(
-    block: Polygon, height: float, district: _District, random: np.random.Generator
-) -> Iterator[Feature]:
-    """Houses side by side along the edge of a block, around its courtyard."""
-    outer = _ring(block)
-    inner = _inset(outer, _DEPTH)
-    if inner is None:
-        yield from _solid(block, height, random)
-        return
-    for here in range(len(outer)):
-        after = (here + 1) % len(outer)
-        front = float(np.hypot(*(outer[after] - outer[here])))
-        lots = max(1, round(front / _FRONT))
-        cuts = np.linspace(0, 1, lots + 1)[:, None]
-        street = outer[here] + (outer[after] - outer[here]) * cuts
-        court = inner[here] + (inner[after] - inner[here]) * cuts
-        for lot in range(lots):
-            ring = np.array([street[lot], street[lot + 1], court[lot + 1], court[lot]])
-            yield _house(ring, height + random.normal(0, district.spread / 3))
+def _courts(shapes: Shapes) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """The corners of all blocks moved inwards, and which blocks have room for that.
 
-
-def _solid(block: Polygon, height: float, random: np.random.Generator) -> Iterator[Feature]:
-    """A block too narrow for a courtyard: one house, or a few in a row."""
-    ring = _ring(block)
-    hull = np.asarray(block.convex_hull.exterior.coords)[:-1]
-    if block.area < 700 or block.area < 0.8 * Polygon(hull).area:
-        if len(ring) >= 3:
-            yield _house(ring, height + random.normal(0, 1))
-        return
-    corners = _rectangles(np.array([block], dtype=object))[0]
-    along, across = corners[1] - corners[0], corners[3] - corners[0]
-    if np.hypot(*along) < np.hypot(*across):
-        along, across = across, along
-    lots = max(1, round(float(np.hypot(*along)) / (_FRONT * 1.4)))
-    for lot in range(lots):
-        start, end = along * lot / lots, along * (lot + 1) / lots
-        strip = Polygon(corners[0] + np.array([start, end, end + across, start + across]))
-        part = block.intersection(strip)
-        if part.geom_type == "Polygon" and part.area > 40:
-            yield _house(_ring(part), height + random.normal(0, 1))
-
-
-def _slabs(block: Polygon, height: float, random: np.random.Generator) -> Iterator[Feature]:
-    """A modern block: slabs in a row, now and then a tower, green between them."""
-    corners = _rectangles(np.array([block], dtype=object))[0]
-    along, across = corners[1] - corners[0], corners[3] - corners[0]
-    if np.hypot(*along) < np.hypot(*across):
-        along, across = across, along
-    count = max(1, int(np.hypot(*along) // 34))
-    tall = height + random.choice([6.0, 12.0, 20.0, 32.0], p=[0.45, 0.3, 0.17, 0.08])
-    for number in range(count):
-        begin = (number + 0.22) / count
-        end = begin + min(0.56, 13 * 1.3 / (np.hypot(*along) / count))
-        ring = np.array(
-            [
-                corners[0] + along * begin + across * 0.1,
-                corners[0] + along * end + across * 0.1,
-                corners[0] + along * end + across * 0.9,
-                corners[0] + along * begin + across * 0.9,
-            ]
-        )
-        part = block.intersection(Polygon(ring))
-        if part.geom_type == "Polygon" and part.area > 90:
-            yield _house(_ring(part), tall + random.normal(0, 1.5), ALWAYS)
-
-
-def _house(ring: Array, height: float, zooms: tuple[int, int] = NEAR) -> Feature:
-    tall = round(max(6.0, height), 1)
-    return Feature(
-        Polygon(ring), tall, levels=max(1, round(tall / STOREY)), kind="house", zooms=zooms
-    )
-
-
-def _ring(polygon: Polygon) -> Array:
-    """The outer ring counter-clockwise, open."""
-    ring = np.asarray(polygon.exterior.coords)[:-1]
-    return ring if polygon.exterior.is_ccw else ring[::-1]
-
-
-def _inset(ring: Array, depth: float) -> Array | None:
-    """The ring moved inwards by ``depth``, vertex by vertex; None where there is no room.
-
-    Each vertex goes to where its two moved edges meet. That holds for convex rings with
-    edges long enough; anything else has no courtyard.
+    The first is (number of corners, 2). Each corner goes to where its two moved edges
+    meet. That holds for convex rings with edges long enough; others have no courtyard.
     """
-    edges = np.roll(ring, -1, axis=0) - ring
-    lengths = np.hypot(*edges.T)
-    if len(ring) < 4 or lengths.min() < 4:
-        return None
-    unit = edges / lengths[:, None]
-    before = np.roll(unit, 1, axis=0)
+    ring = _Rings(shapes)
+    edges = ring.points[ring.after] - ring.points
+    lengths = _lengths(edges)
+    unit = edges / np.maximum(lengths, 1e-9)[:, None]
+    before = unit[ring.before]
     turn = before[:, 0] * unit[:, 1] - before[:, 1] * unit[:, 0]
-    if turn.min() < 0.05:
-        return None
     # The meeting point lies on the bisector, further away the sharper the corner.
-    cosine = (before * unit).sum(axis=1)
-    inner = ring + (unit - before) * (depth / turn)[:, None]
-    moved = np.roll(inner, -1, axis=0) - inner
-    shrunk = (moved * unit).sum(axis=1)
-    return inner if shrunk.min() > 2 and cosine.min() > -0.95 else None
+    inner = ring.points + (unit - before) * (_DEPTH / np.maximum(turn, 0.05))[:, None]
+    kept = ((inner[ring.after] - inner) * unit).sum(axis=1)
+    good = (lengths >= 4) & (turn >= 0.05) & (kept > 2) & ((before * unit).sum(axis=1) > -0.95)
+    room = np.logical_and.reduceat(good, ring.first) & (ring.sizes >= 4)
+    return inner[np.repeat(room, ring.sizes)], room
+
+
+class _Rings:
+    """The outer rings of polygons as one array, with each corner's neighbours."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        lines = shapely.get_exterior_ring(shapes)
+        self.sizes: Numbers = shapely.get_num_coordinates(lines) - 1
+        self.first: Numbers = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        closed, number = shapely.get_coordinates(lines, return_index=True)
+        last = np.append(np.flatnonzero(np.diff(number)), len(number) - 1)
+        self.points: Array = np.delete(closed, last, axis=0)
+        here = np.arange(len(self.points))
+        ends = self.first + self.sizes - 1
+        self.after = here + 1
+        self.after[ends] = self.first
+        self.before = here - 1
+        self.before[self.first] = ends
+
+
+def _perimeters(blocks: _Blocks, inner: Array, random: np.random.Generator) -> Iterator[Feature]:
+    """Houses side by side along the edges of blocks, around their courtyards."""
+    if not len(blocks.shapes):
+        return
+    ring = _Rings(blocks.shapes)
+    lots = np.maximum(1, np.rint(_lengths(ring.points[ring.after] - ring.points) / _FRONT))
+    edge, share = _divided(lots.astype(int))
+    quads = []
+    for line, step in ((ring.points, 0), (ring.points, 1), (inner, 1), (inner, 0)):
+        begin, end = line[edge], line[ring.after[edge]]
+        quads.append(begin + (end - begin) * (share + step / lots[edge])[:, None])
+    block = np.repeat(np.arange(len(blocks.shapes)), ring.sizes)[edge]
+    heights = random.normal(blocks.heights[block], blocks.spreads[block] / 3)
+    yield from _features(shapely.polygons(np.stack(quads, axis=1)), heights, "house", NEAR)
+
+
+def _divided(counts: Numbers) -> tuple[Numbers, Array]:
+    """For things divided into ``counts`` parts: each part's thing, and where in it it begins."""
+    whole = np.repeat(np.arange(len(counts)), counts)
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    return whole, (np.arange(len(whole)) - first) / counts[whole]
+
+
+def _rows(blocks: _Blocks, random: np.random.Generator) -> Iterator[Feature]:
+    """Blocks too narrow for a courtyard: one house, or some in a row."""
+    if not len(blocks.shapes):
+        return
+    areas = shapely.area(blocks.shapes)
+    _, along, _ = _rectangles(blocks.shapes)
+    lots = np.maximum(1, np.rint(_lengths(along) / (_FRONT * 1.4))).astype(int)
+    lots[areas < 700] = 1
+    block, share = _divided(lots)
+    houses = _strips(blocks.shapes[block], share, share + 1 / lots[block], 0.0)
+    yield from _built(houses, random.normal(blocks.heights[block], 1.0), NEAR)
+
+
+def _slabs(blocks: _Blocks, random: np.random.Generator) -> Iterator[Feature]:
+    """Modern blocks: slabs in a row, now and then towers, green between them."""
+    if not len(blocks.shapes):
+        return
+    _, along, _ = _rectangles(blocks.shapes)
+    length = _lengths(along)
+    counts = np.maximum(1, length // 34).astype(int)
+    taller = random.choice(_TALLER, len(counts), p=_TALLER_SHARES)
+    block, share = _divided(counts)
+    begin = share + 0.22 / counts[block]
+    slabs = _strips(blocks.shapes[block], begin, begin + 17 / length[block], 0.1)
+    heights = random.normal((blocks.heights + taller)[block], 1.5)
+    yield from _built(slabs, heights, ALWAYS)
+
+
+def _strips(shapes: Shapes, begin: Array, end: Array, margin: float) -> Shapes:
+    """Each shape between two cuts across its longer side, as shares of that side."""
+    corner, along, across = _rectangles(shapes)
+    start, close = corner + along * begin[:, None], corner + along * end[:, None]
+    low, high = across * margin, across * (1 - margin)
+    rings = [start + low, close + low, close + high, start + high]
+    strips = shapely.polygons(np.stack(rings, axis=1))
+    return np.asarray(shapely.intersection(shapes, strips), dtype=object)
+
+
+def _built(shapes: Shapes, heights: Array, zooms: tuple[int, int]) -> Iterator[Feature]:
+    whole = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
+    whole &= shapely.area(shapes) > _HOUSE_SMALLEST
+    yield from _features(shapes[whole], heights[whole], "house", zooms)
+
+
+def _features(
+    shapes: Shapes, heights: Array, kind: str, zooms: tuple[int, int]
+) -> Iterator[Feature]:
+    for shape, height in zip(shapes, np.round(np.maximum(_LOWEST, heights), 1), strict=True):
+        tall = float(height)
+        yield Feature(shape, tall, levels=max(1, round(tall / STOREY)), kind=kind, zooms=zooms)

@@ -61,7 +61,7 @@ _STATION = (
 _HERE = "a|au|aux|dans|vers|entre|jusqu a|quartier|secteur|pres|cote|autour|depuis"
 _LINE_AFTER = re.compile(r"^(?:ligne|m|metro|rer|station|l\d)(?: |$)")
 _MEDICAL = (
-    "hopita|hospitali|urgences|medecin|infirmi|soignant|patient|maternite|chirurg|brancardier"
+    "hopita|hospitali|malade|urgences|medecin|infirmi|soignant|patient|maternite|chirurg|brancardier"
     "|lits |ap hp|aphp|interne|psychiatr|bloc operatoire|anesthesi|reanimation|greffe"
 )
 _SHOW = (

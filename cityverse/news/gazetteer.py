@@ -111,7 +111,8 @@ class Gazetteer:
             if all(other.place != name.place for other in known):
                 known.append(name)
         self._automaton = ahocorasick.Automaton()
-        for key in self._names:
+        for key, names in self._names.items():
+            names.sort(key=lambda name: (name.place.type != "mask", -name.place.kind.weight))
             self._automaton.add_word(f" {key} ", key)
         self._automaton.make_automaton()
 

@@ -19,6 +19,7 @@ from cityverse.errors import InputError
 from cityverse.news.cues import CONTEXTS, CUES, cue_holds
 from cityverse.news.gazetteer import OUTSIDE, Gazetteer, Name, Outlines, Place, load
 from cityverse.news.ordinals import District, find_districts
+from cityverse.news.text import speak_utf8
 from cityverse.news.tokens import PARTICLES, Tokens, read_words
 
 _THRESHOLD = 0.5
@@ -31,6 +32,7 @@ _LATER = 0.004
 _IN_OTHER_TOWN = -0.5
 _LONGEST_TEXT = 5000
 _LONGEST_LINE = 1_000_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ROUND_UP = 4
 
 _STREETLIKE = {"street", "square", "area", "quartier", "sector", "arrondissement", "market", "park"}
@@ -387,12 +389,25 @@ def locate_lines(stdin: TextIO, stdout: TextIO, locator: Locator | None = None) 
 
     Raises InputError that names the first line which cannot be read.
     """
+    speak_utf8(stdin)
+    speak_utf8(stdout)
     finder = locator or Locator()
-    for number, line in enumerate(stdin, start=1):
+    number = 0
+    while line := _read_line(stdin, number := number + 1):
         if line.strip():
             item = _read_item(line, number)
             location = finder.locate(item["title"], item["summary"])
-            stdout.write(json.dumps(_as_row(item["id"], location), ensure_ascii=False) + "\n")
+            row = _as_row(item["id"], location)
+            text = json.dumps(row, ensure_ascii=False)
+            # Half a surrogate pair cannot be written as UTF-8, only as an escape.
+            stdout.write((json.dumps(row) if _SURROGATE.search(text) else text) + "\n")
+
+
+def _read_line(stdin: TextIO, number: int) -> str:
+    try:
+        return stdin.readline(_LONGEST_LINE + 1)
+    except UnicodeDecodeError as error:
+        raise InputError(f"line {number}: not UTF-8") from error
 
 
 def _read_item(line: str, number: int) -> dict[str, Any]:

@@ -116,40 +116,46 @@ def _by_number(text: str) -> Iterator[District]:
     for match in _NUMBER.finditer(text):
         number = int(match["figures"]) if match["figures"] else _ROMAN.get(match["roman"], 0)
         ordinal = bool(match["suffix"] or match["romansuffix"])
-        end = _number_means_district(text, match, number, ordinal)
-        if number and end:
-            yield District(number, match.start(), end)
+        span = _district_span(text, match, number, ordinal)
+        if number and span:
+            yield District(number, *span)
 
 
-def _number_means_district(
+def _district_span(
     text: str, match: re.Match[str], number: int, ordinal: bool
-) -> int | None:
-    """The end of the mention when the number is one, else None."""
+) -> tuple[int, int] | None:
+    """Where the mention stands when the number means an arrondissement, else None."""
     before, after = text[max(0, match.start() - 40) : match.start()], text[match.end() :][:60]
     if _ELSEWHERE_AFTER.match(after) or _ELSEWHERE_BEFORE.search(before):
         return None
+    paris = _PARIS_BEFORE.search(before)
+    if paris and _MASKED_PARIS.search(before):
+        paris = None
+    start = match.start() - (len(before) - paris.start() if paris else 0)
     following = _LIST_AFTER.match(after)
     if ordinal and following:
-        bare = "," not in following[0] and " et " not in following[0]
-        return match.end() + (following.end() if bare else 0)
+        alone = "," not in following[0] and " et " not in following[0]
+        return start, match.end() + (following.end() if alone else 0)
     if _NOT_AFTER.match(after):
         return None
-    if _PARIS_BEFORE.search(before) and not _MASKED_PARIS.search(before):
-        roman_only = match["roman"] is not None and not ordinal
-        return (
-            None
-            if roman_only and len(match["roman"]) < 2 and number not in {5, 10}
-            else match.end()
-        )
-    if not ordinal:
-        return None
-    if number == 1:  # "le 1er" is mostly a date or a rank
-        strong = _HALL_BEFORE.search(before)
-    else:
-        strong = _HALL_BEFORE.search(before) or _ARTICLE_BEFORE.search(before)
-    bracketed = _BRACKET_BEFORE.search(before) and _BRACKET_AFTER.match(after)
-    dateline = match.start() == 0 and _DATELINE_AFTER.match(after)
-    return match.end() if strong or bracketed or dateline else None
+    if paris:
+        # "Paris I" alone is a university or a slip; "Paris V" and "Paris XX" are places.
+        lone_roman = match["roman"] is not None and not ordinal
+        doubtful = lone_roman and len(match["roman"]) < 2 and number not in {5, 10}
+        return None if doubtful else (start, match.end())
+    stands = ordinal and _stands_alone(before, after, number, match.start())
+    return (start, match.end()) if stands else None
+
+
+def _stands_alone(before: str, after: str, number: int, at: int) -> bool:
+    """Whether the words around an ordinal leave only an arrondissement to be meant."""
+    if _HALL_BEFORE.search(before):
+        return True
+    if _BRACKET_BEFORE.search(before) and _BRACKET_AFTER.match(after):
+        return True
+    if number > 1 and _ARTICLE_BEFORE.search(before):  # "le 1er" is mostly a date or a rank
+        return True
+    return at == 0 and bool(_DATELINE_AFTER.match(after))
 
 
 def _by_word(text: str) -> Iterator[District]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import io
 import re
+from typing import TextIO
 
 import nh3
 
@@ -47,6 +49,12 @@ def plain_text(fragment: object, longest: int) -> str:
         text = text.replace("<", " ")
     text = " ".join(strip_controls(text).split())
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def speak_utf8(stream: TextIO) -> None:
+    """Make a standard stream UTF-8, whatever the locale says; other streams stay as they are."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="strict")
 
 
 def _strip_markup(text: str) -> str:

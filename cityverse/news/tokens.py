@@ -51,7 +51,18 @@ class Tokens:
     them for nothing. ``shouted`` tells that it is all in capitals.
     """
 
-    __slots__ = ("_first", "_last", "cased", "ends", "line", "raw", "shouted", "starts", "text", "words")
+    __slots__ = (
+        "_first",
+        "_last",
+        "cased",
+        "ends",
+        "line",
+        "raw",
+        "shouted",
+        "starts",
+        "text",
+        "words",
+    )
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -74,7 +85,7 @@ class Tokens:
             self._last[at] = number
             at += 1
         capitals = sum(1 for word in self.raw[1:] if word[0].isupper())
-        lower = any(word.islower() and len(word) > 3 for word in self.raw)
+        lower = any(word.islower() and word.isalpha() and len(word) > 1 for word in self.raw)
         self.cased = capitals > 0 and lower
         self.shouted = bool(self.raw) and not lower
 

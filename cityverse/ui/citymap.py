@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from cityverse.community.city import CityItem
+from cityverse.domain.places import Location
 from cityverse.map import layers, tiles
 from cityverse.map.pins import Pin, spread
 from cityverse.settings import current
@@ -19,7 +20,7 @@ HEIGHT = 640
 
 def draw(page: Page, items: Sequence[CityItem], view: layers.View) -> str | None:
     """Draw items on the city; answers with the key of one just picked, else None."""
-    pins = spread([_pin(page, item) for item in items if item.location is not None])
+    pins = spread([_pin(page, item, item.location) for item in items if item.location])
     tile_set = tiles.current(tiles_folder(current())) if started() else None
     deck = layers.deck(pins, tile_set, theme=page.theme, view=view)
     state = st.pydeck_chart(
@@ -34,16 +35,18 @@ def draw(page: Page, items: Sequence[CityItem], view: layers.View) -> str | None
     return _just_picked(state)
 
 
-def _pin(page: Page, item: CityItem) -> Pin:
-    assert item.location is not None
+def _pin(page: Page, item: CityItem, location: Location) -> Pin:
+    facts = [item.by, page.texts.moment(item.when, page.now)]
+    if item.demo:
+        facts.append(page.texts("item.demo"))
     return Pin(
         id=item.key,
         kind=item.kind,
-        lat=item.location.lat,
-        lon=item.location.lon,
+        lat=location.lat,
+        lon=location.lon,
         title=item.title,
-        subtitle=f"{item.by} · {page.texts.moment(item.when, page.now)}",
-        precision=item.location.precision,
+        subtitle=" · ".join(facts),
+        precision=location.precision,
         demo=item.demo,
     )
 
@@ -51,7 +54,7 @@ def _pin(page: Page, item: CityItem) -> Pin:
 def _caption(page: Page, tile_set: tiles.TileSetInfo | None) -> str:
     if tile_set is None:
         return page.texts("map.no_buildings")
-    if tile_set.name == "sample":
+    if tile_set.generated:
         return page.texts("map.sample")
     return tile_set.attribution
 

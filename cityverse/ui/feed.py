@@ -21,7 +21,6 @@ def draw(page: Page) -> None:
         range(21),
         format_func=lambda n: texts.ordinal(n) if n else texts("filter.whole_city"),
         key="feed_arrondissement",
-        bind="query-params",
         on_change=_to_first_page,
         width=220,
     )
@@ -34,7 +33,7 @@ def draw(page: Page) -> None:
     if not found.items:
         st.info(texts("feed.empty"), icon=":material/edit_note:")
         return
-    opened = lists.draw(page, found.items, key="feed_cards")
+    opened = lists.draw(page, found.items, key="feed_cards", excerpts=True)
     _paging(page, found)
     if opened:
         opening.open_item(opened)

@@ -18,6 +18,7 @@ _LIST_HEIGHT = 640
 
 def draw(page: Page) -> None:
     """Draw the whole page."""
+    st.html(f"<h1 class='unseen'>{page.texts('nav.home')}</h1>")
     wanted = _filters(page)
     found = _look(page, wanted)
     left, right = st.columns([3, 2], gap="medium")
@@ -34,16 +35,17 @@ def draw(page: Page) -> None:
 
 def _filters(page: Page) -> Filter:
     texts = page.texts
-    kinds_box, period_box, place_box = st.columns([5, 4, 3], vertical_alignment="bottom")
-    kinds = kinds_box.pills(
+    bar = st.container(horizontal=True, vertical_alignment="bottom", key="filters")
+    kinds = bar.pills(
         texts("filter.kinds"),
         list(DAILY),
         selection_mode="multi",
         format_func=lambda kind: texts(f"kind.{kind}.other"),
+        wrap=True,
         key="kinds",
         bind="query-params",
     )
-    period = period_box.segmented_control(
+    period = bar.segmented_control(
         texts("filter.period"),
         list(Period),
         default=Period.WEEK,
@@ -52,18 +54,24 @@ def _filters(page: Page) -> Filter:
         key="period",
         bind="query-params",
     )
-    arrondissement = place_box.selectbox(
+    arrondissement = bar.selectbox(
         texts("filter.arrondissement"),
         range(21),
         format_func=lambda n: texts.ordinal(n) if n else texts("filter.whole_city"),
         key="arrondissement",
         bind="query-params",
+        width=190,
     )
+    text = (st.session_state.get("q") or "").strip()
+    if text:
+        st.query_params["q"] = text
+    else:
+        st.query_params.pop("q", None)
     return Filter(
         kinds=tuple(Kind(kind) for kind in kinds) or DAILY,
         period=Period(period),
         arrondissement=arrondissement or None,
-        text=(st.session_state.get("q") or "").strip(),
+        text=text,
         limit=st.session_state.get("limit", city.SHOWN_AT_FIRST),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from babel.numbers import format_decimal
 
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
@@ -10,6 +11,8 @@ from cityverse.domain.places import Location, Precision
 from cityverse.ui import markup
 from cityverse.ui.shell import Page
 
+# Closer than this two items are at one place.
+_SAME_PLACE = 30
 _WIDE = (Precision.QUARTIER, Precision.ARRONDISSEMENT)
 
 
@@ -100,14 +103,18 @@ def _nearby(page: Page, around: list[tuple[CityItem, int]]) -> None:
     st.markdown(f"**{texts('item.nearby')}**")
     for other, metres in around:
         kind = texts(f"kind.{other.kind}.one")
-        label = texts("item.nearby_entry", kind=kind, metres=_rounded(metres))
-        if st.button(
-            f"{markup.label(other.title)} · {label}", key=f"near-{other.key}", type="tertiary"
-        ):
+        where = _distance(page, metres)
+        label = f"{markup.label(other.title)} · {kind}, {where}"
+        if st.button(label, key=f"near-{other.key}", type="tertiary"):
             st.session_state["open_item"] = other.key
             st.rerun()
 
 
-def _rounded(metres: int) -> int:
-    """To tens, since an item's point is no survey mark."""
-    return round(metres, -1)
+def _distance(page: Page, metres: int) -> str:
+    """To tens of metres at most, since an item's point is no survey mark."""
+    if metres < _SAME_PLACE:
+        return page.texts("distance.same_place")
+    if metres < 1000:
+        return page.texts("distance.metres", number=round(metres, -1))
+    kilometres = format_decimal(round(metres / 1000, 1), locale=page.language)
+    return page.texts("distance.kilometres", number=kilometres)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import shorten
 from typing import Any
 
 from cityverse.community.city import CityItem
 from cityverse.ui import components
 from cityverse.ui.shell import Page
 
-
-def draw(page: Page, items: Iterable[CityItem], key: str) -> str | None:
-    """Draw items as cards; answers with the key of one just opened, else None."""
-    return components.cards(page.texts("list.label"), [_row(page, item) for item in items], key)
+_EXCERPT = 280
 
 
-def _row(page: Page, item: CityItem) -> dict[str, Any]:
+def draw(page: Page, items: Iterable[CityItem], key: str, *, excerpts: bool = False) -> str | None:
+    """Draw items as cards, with their first words if wanted; answers with the one just opened."""
+    rows = [_row(page, item, excerpts=excerpts) for item in items]
+    return components.cards(page.texts("list.label"), rows, key)
+
+
+def _row(page: Page, item: CityItem, *, excerpts: bool) -> dict[str, Any]:
     texts = page.texts
     return {
+        "excerpt": shorten(item.text, _EXCERPT, placeholder=" …") if excerpts else "",
         "key": item.key,
         "kind": str(item.kind),
         "kindLabel": texts(f"kind.{item.kind}.one"),

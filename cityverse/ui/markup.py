@@ -27,7 +27,7 @@ def marked(value: str, field: str, evidence: tuple[Evidence, ...]) -> str:
     parts: list[str] = []
     end = 0
     for found in sorted(evidence, key=lambda e: e.start):
-        stands = value[found.start : found.end] == found.words
+        stands = found.words and value[found.start : found.end] == found.words
         if found.field != field or found.start < end or not stands:
             continue
         parts += [text(value[end : found.start]), f"<mark>{text(found.words)}</mark>"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,22 +65,22 @@ def _store() -> Store:
     return connect(current())
 
 
-@contextmanager
-def page(title: str) -> Iterator[Page]:
-    """Set a page up and draw its sidebar; errors of the store become a message on the page."""
+def show(title: str, draw: Callable[[Page], None]) -> None:
+    """Set a page up, draw its sidebar, then the page itself.
+
+    Errors of the store become a message on the page, with what to do.
+    """
     texts = Texts(_language())
     st.set_page_config(
-        page_title=f"{texts(title)} · CityVerse",
-        page_icon=str(_ICON),
-        layout="wide",
+        page_title=f"{texts(title)} · CityVerse", page_icon=str(_ICON), layout="wide"
     )
     st.html(_STYLE)
     _sidebar(texts)
     if st.session_state.pop("search_submitted", False) and title != HOME_TITLE:
-        st.switch_page("Home.py", query_params={"q": st.session_state["q"]})
+        st.switch_page("Home.py")
     _say_how_to_start(texts)
     try:
-        yield Page(texts, _store(), datetime.now(UTC), _theme(), texts.language)
+        draw(Page(texts, _store(), datetime.now(UTC), _theme(), texts.language))
     except CityVerseError as error:
         log.warning("page %s: %s", title, error)
         st.error(texts.error(error), icon=":material/error:")
@@ -92,8 +91,13 @@ def page(title: str) -> Iterator[Page]:
 # The map wants the width; headings and paddings of a document are too generous here.
 _STYLE = """
 <style>
-.block-container { padding-top: 3.2rem; padding-bottom: 2rem; }
-@media (max-width: 640px) { .block-container { padding-left: 0.8rem; padding-right: 0.8rem; } }
+.block-container { padding: 3.6rem 2rem 2rem; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+h1:not(.unseen) { font-size: 1.6rem !important; padding: 0 0 0.4rem !important; }
+@media (max-width: 640px) {
+  .block-container { padding-left: 0.8rem; padding-right: 0.8rem; }
+  .st-key-map iframe, .st-key-map [data-testid="stDeckGlJsonChart"] { height: 58vh !important; }
+}
 mark { background: #ffd97a; color: #20242e; border-radius: 3px; padding: 0 2px; }
 </style>
 """
@@ -111,6 +115,8 @@ def _theme() -> Literal["light", "dark"]:
 
 
 def _sidebar(texts: Texts) -> None:
+    if "q" not in st.session_state and "q" in st.query_params:
+        st.session_state["q"] = st.query_params["q"][:SEARCH_LONGEST]
     with st.sidebar:
         st.markdown("### :material/location_city: CityVerse")
         st.text_input(
@@ -120,7 +126,7 @@ def _sidebar(texts: Texts) -> None:
             placeholder=texts("search.placeholder"),
             icon=":material/search:",
             max_chars=SEARCH_LONGEST,
-            bind="query-params",
+            persist_state="session",
             on_change=_search_submitted,
         )
         for link in PAGES:

@@ -191,6 +191,18 @@ def test_an_interrupted_filling_is_completed(store, monkeypatch):
     assert demo.fill_if_new(store) == 0
 
 
+def test_a_city_removed_before_it_was_complete_stays_away(store, monkeypatch):
+    monkeypatch.setattr(demo, "SIZES", SMALL)
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        demo.fill_if_new(store, interrupt)
+    assert demo.remove(store) == 3
+    assert demo.fill_if_new(store) == 0
+
+
 def test_removing_takes_every_trace_away_and_nothing_else(store):
     own = store.posts.create(post("own"))
     store.associations.create(association())
@@ -215,7 +227,7 @@ def test_an_interrupted_removal_is_completed(store):
         demo.remove(store, interrupt)
     # A mark whose item is gone already must not keep it from ending.
     store.dynamo.put("Demo", {"table": "Posts", "id": "demo-post-9999"})
-    assert demo.remove(store) == 12
+    assert demo.remove(store) == 14
     assert store.dynamo.count("Demo") == 0
     assert demo.fill_if_new(store) == 0
 

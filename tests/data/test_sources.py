@@ -42,6 +42,13 @@ def test_what_a_poll_writes_ends_its_lease(store):
     assert store.sources.lease(kept, NOW) is not None
 
 
+def test_a_source_polled_since_it_was_listed_cannot_be_leased(store):
+    listed = store.sources.create(source())
+    leased = store.sources.lease(listed, NOW)
+    store.sources.replace(leased, replace(leased, lease_until=None))
+    assert store.sources.lease(listed, NOW) is None
+
+
 def test_a_source_that_is_gone_cannot_be_leased(store):
     gone = store.sources.create(source())
     store.sources.delete(gone)

@@ -36,6 +36,7 @@ def city(store):
         ("l'œuvre du canal", ["p2"]),
         ("semeurs", ["p0", "p1", "p2"]),
         ("jardin inconnu", []),
+        ("concert belleville", []),
         ("jardin du de la", ["p0", "p1"]),
     ],
 )

@@ -134,12 +134,17 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(302, Location="http://169.254.169.254/latest/")
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients here hang up early on purpose."""
+
+
 @contextmanager
 def feed_server() -> Iterator[tuple[str, list[dict[str, str]]]]:
     """The server's address, and the list of requests it saw."""
     stopping, seen = threading.Event(), []
     handler = type("Bound", (Handler,), {"stopping": stopping, "seen": seen})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

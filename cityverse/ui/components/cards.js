@@ -18,6 +18,7 @@ function row(item, setTriggerValue) {
   if (item.demo) head.append(element("span", "demo", item.demo));
   head.append(element("span", "when", item.when));
   button.append(head, element("span", "title", item.title), element("span", "meta", item.meta));
+  if (item.excerpt) button.append(element("span", "excerpt", item.excerpt));
   if (item.place) button.append(element("span", "place", item.place));
   button.onclick = () => setTriggerValue("opened", item.key);
   const entry = document.createElement("li");

@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cityverse.domain.places import Location, Precision
+from cityverse.errors import InputError
+from cityverse.news.gazetteer import load
+from cityverse.news.locate import Locator, locate_lines
+from cityverse.news.ordinals import find_districts
+from cityverse.news.tokens import Tokens, fold_phrase
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+OWN_SET = Path(__file__).with_name("places_dev.tsv")
+SECOND_SET = Path(__file__).with_name("places_second.tsv")
+
+
+@pytest.fixture(scope="module")
+def locator() -> Locator:
+    return Locator()
+
+
+def metres(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
+    x = (lon2 - lon1) * math.cos(math.radians(lat1)) * 111_320
+    return math.hypot(x, (lat2 - lat1) * 110_540)
+
+
+@pytest.mark.parametrize(
+    ("title", "summary", "place", "precision", "arrondissement"),
+    [
+        ("Incendie rue de Rivoli", "", "Rue de Rivoli", "street", 1),
+        ("Paris 18e : un point de deal démantelé", "", "18e arrondissement", "arrondissement", 18),
+        ("Colis suspect gare du Nord", "", "Gare du Nord", "place", 10),
+        ("Un coureur au parc Monceau", "", "Parc Monceau", "park", 8),
+        ("Dans le Marais, des galeries ferment", "", "Le Marais", "quartier", 4),
+        ("Un immeuble évacué", "Au 12 rue Marcadet, dans le 18e.", "Rue Marcadet", "street", 18),
+        ("Une école rénovée", "Dans le quartier de Picpus.", "Quartier Picpus", "quartier", 12),
+    ],
+)
+def test_places_with_their_precision(
+    locator: Locator, title: str, summary: str, place: str, precision: str, arrondissement: int
+) -> None:
+    location = locator.locate(title, summary)
+    assert location is not None
+    location.check()
+    assert (location.place, location.precision) == (place, Precision(precision))
+    assert location.arrondissement == arrondissement
+
+
+@pytest.mark.parametrize(
+    ("title", "summary"),
+    [
+        ("", ""),
+        ("Loyers à Paris : l'encadrement prolongé", ""),
+        ("Montreuil : le maire interdit les trottinettes", ""),
+        ("Lille : agression rue de Rivoli", ""),
+        ("Le parquet de Paris ouvre une enquête", ""),
+        ("Sophie Marais quitte la direction", ""),
+        ("« Hôtel du Nord », le film, restauré", ""),
+        ("Rue de Rivoli à Levallois-Perret, un chantier", ""),
+    ],
+)
+def test_no_place(locator: Locator, title: str, summary: str) -> None:
+    assert locator.locate(title, summary) is None
+
+
+def test_evidence_is_the_very_words(locator: Locator) -> None:
+    title, summary = "Feu bd Voltaire", "Le Bd. Voltaire, près de la rue de Charonne, est fermé."
+    found = locator.places(title, summary)
+    assert [f.place.name for f in found] == ["Boulevard Voltaire", "Rue de Charonne"]
+    assert [e.words for e in found[0].evidence] == ["bd Voltaire", "Bd. Voltaire"]
+    texts = {"title": title, "summary": summary}
+    for place in found:
+        for e in place.evidence:
+            assert texts[e.field][e.start : e.end] == e.words
+
+
+_WORDS = (
+    "Paris 18e rue de Rivoli la gare du Nord à Œuvre Belleville XIXe siècle (17e) : , « » place "
+    "BD VOLTAIRE l’Opéra 75011 Montreuil œ\u0301 ﬁn Ⅷ 1er mai métro Nation et İstanbul M° "
+    "dix-huitième arrondissement hôpital Bichat rues Tolbiac Choisy ß 🏙️ \u2028"
+)
+WORDS = st.sampled_from(_WORDS.split(" "))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(WORDS, max_size=25).map(" ".join),
+    st.one_of(st.text(max_size=80), st.lists(WORDS).map(" ".join)),
+)
+def test_evidence_always_stands_where_it_says(title: str, summary: str) -> None:
+    texts = {"title": title, "summary": summary}
+    for found in SHARED_LOCATOR.places(title, summary):
+        location = found.location()
+        location.check()
+        assert location.evidence
+        for e in location.evidence:
+            assert texts[e.field][e.start : e.end] == e.words
+            assert e.words.strip()
+
+
+SHARED_LOCATOR = Locator()
+
+
+def test_several_places_keep_their_order(locator: Locator) -> None:
+    found = locator.places("Le cortège ira de la place de la République à la Bastille", "")
+    assert {f.place.name for f in found} == {"Place de la République", "Bastille"}
+    corner = locator.places("Collision à l'angle des rues de Tolbiac et de Choisy", "")
+    assert corner[0].place.name == "Rue de Tolbiac"
+
+
+def test_arrondissement_of_a_point(locator: Locator) -> None:
+    assert locator.arrondissement_at(48.8867, 2.3431) == 18
+    assert locator.arrondissement_at(48.8530, 2.3499) == 4
+    assert locator.arrondissement_at(48.8140, 2.3870) is None
+    assert locator.arrondissement_at(0.0, 0.0) is None
+
+
+def own_items() -> list[tuple[int, list[str]]]:
+    lines = [
+        line
+        for line in OWN_SET.read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    return [(number, line.split("\t")) for number, line in enumerate(lines)]
+
+
+def test_own_set_halves(locator: Locator) -> None:
+    """Rules were tuned on the even lines alone; the odd ones tell how well they carry over."""
+    right = {0: 0, 1: 0}
+    wrong: list[str] = []
+    items = own_items()
+    for number, (_, title, summary, expected) in items:
+        location = locator.locate(title, summary)
+        if (location.place if location else "-") in expected.split("|"):
+            right[number % 2] += 1
+        else:
+            wrong.append(title)
+    assert len(items) >= 150
+    assert right[0] / (len(items) / 2) >= 0.97, wrong
+    assert right[1] / (len(items) / 2) >= 0.93, wrong
+
+
+def test_second_set(locator: Locator) -> None:
+    """Written after the rules stood (90 % right at first sight), then tuned on."""
+    lines = SECOND_SET.read_text(encoding="utf-8").splitlines()
+    items = [line.split("\t") for line in lines if not line.startswith("#")]
+    wrong = [
+        title
+        for title, summary, expected in items
+        if (found.place if (found := locator.locate(title, summary)) else "-")
+        not in expected.split("|")
+    ]
+    assert len(items) >= 120
+    assert len(wrong) <= 5, wrong
+
+
+def test_goals_on_the_labelled_set(locator: Locator) -> None:
+    file = SHARED / "data" / "geoparse" / "labelled_dev.jsonl"
+    if not file.exists():
+        pytest.skip("the folder shared/ beside the repository is absent")
+    items = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    right = pinned = pinned_right = placed = nowhere = kept_off = 0
+    for item in items:
+        location = locator.locate(item["title"], item["summary"])
+        good = _is_right(location, item)
+        right += good
+        pinned += location is not None
+        pinned_right += good and location is not None
+        if all(alternative is None for alternative in item["alts"]):
+            nowhere += 1
+            kept_off += location is None
+        elif None not in item["alts"]:
+            placed += 1
+    recalled = sum(
+        _is_right(locator.locate(i["title"], i["summary"]), i)
+        for i in items
+        if None not in i["alts"]
+    )
+    assert right / len(items) >= 0.93
+    assert pinned_right / pinned >= 0.96
+    assert recalled / placed >= 0.89
+    assert kept_off / nowhere >= 0.98
+
+
+def _is_right(location: Location | None, item: dict[str, Any]) -> bool:
+    if location is None:
+        return bool(item["null_ok"])
+    return any(
+        metres(location.lat, location.lon, a["lat"], a["lon"]) <= max(500, a["tol"])
+        for a in item["alts"]
+        if a
+    )
+
+
+def test_speed_and_loading(locator: Locator) -> None:
+    started = time.perf_counter()
+    Locator()
+    assert time.perf_counter() - started < 1
+    items = [(title, summary) for _, (_, title, summary, _) in own_items()]
+    started = time.perf_counter()
+    for _ in range(5):
+        for title, summary in items:
+            locator.locate(title, summary)
+    rate = 5 * len(items) / (time.perf_counter() - started)
+    assert rate > 700  # the benchmark asks for 1,500 on a quiet core
+
+
+def test_hostile_text_takes_no_time(locator: Locator) -> None:
+    for text in (
+        "rue de " * 50_000,
+        "(" * 100_000,
+        "XVIIIe et " * 20_000,
+        "« " * 50_000,
+        "1" * 99_999,
+    ):
+        started = time.perf_counter()
+        locator.locate(text, text)
+        assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Paris XX", [20]),
+        ("PARIS 18E", [18]),
+        ("les 10e et 11e arrondissements", [10, 11]),
+        ("dix-huitième arrondissement", [18]),
+        ("75116 Paris", [16]),
+        ("Paris (17e)", [17]),
+        ("dans le XVIIIe, un", [18]),
+        ("dans le XVIIIe siècle", []),
+        ("le 1er mai", []),
+        ("3e arrondissement de Lyon", []),
+        ("Paris 2024", []),
+        ("Paris, 3 morts", []),
+        ("la vie, le lit, DIX", []),
+    ],
+)
+def test_districts(text: str, numbers: list[int]) -> None:
+    districts = find_districts(text)
+    assert [d.number for d in districts] == numbers
+    assert all(text[d.start : d.end].strip() for d in districts)
+
+
+def test_tokens_spell_out_and_remember() -> None:
+    tokens = Tokens("Bd St-Germain, près du M° Odéon")
+    assert tokens.line == " boulevard saint germain pres du metro odeon "
+    assert tokens.raw[0] == "Bd"
+    assert fold_phrase("L’Œuvre du Sacré-Cœur") == "l oeuvre du sacre coeur"
+
+
+# --- the command line's form --------------------------------------------------------------
+
+
+def run_lines(text: str) -> list[dict[str, Any]]:
+    out = io.StringIO()
+    locate_lines(io.StringIO(text), out, SHARED_LOCATOR)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_lines_come_out_in_order() -> None:
+    rows = run_lines(
+        '{"id": "a", "title": "Paris 18e : une école", "summary": null}\n'
+        '{"id": 2, "title": "Rien", "summary": ""}\n\n'
+        '{"id": "c", "title": "Gare du Nord fermée"}\n'
+    )
+    assert [row["id"] for row in rows] == ["a", 2, "c"]
+    assert list(rows[0]) == ["id", "place", "lat", "lon", "precision", "score", "evidence"]
+    assert rows[0]["precision"] == "arrondissement"
+    assert rows[0]["evidence"] == [{"field": "title", "start": 0, "end": 9, "words": "Paris 18e"}]
+    assert rows[1] == {
+        "id": 2, "place": None, "lat": None, "lon": None, "precision": None, "score": None,
+        "evidence": [],
+    }  # fmt: skip
+    assert rows[2]["evidence"][0]["words"] == "Gare du Nord"
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '"x"', '{"title": 7}', '{"summary": ["x"]}', "[" * 100_000]
+)
+def test_a_bad_line_is_named(line: str) -> None:
+    with pytest.raises(InputError, match="line 2"):
+        run_lines('{"id": 1, "title": "x"}\n' + line + "\n")
+
+
+def test_lines_that_are_not_utf8_or_without_end() -> None:
+    raw = io.TextIOWrapper(io.BytesIO(b'{"title": "\xe9t\xe9"}\n'), encoding="utf-8")
+    with pytest.raises(InputError, match="line 1: not UTF-8"):
+        locate_lines(raw, io.StringIO(), SHARED_LOCATOR)
+    with pytest.raises(InputError, match="line 1: over"):
+        run_lines('{"title": "' + "x" * 2_000_000)
+
+
+def test_an_id_with_half_a_character_is_escaped() -> None:
+    out = io.StringIO()
+    locate_lines(io.StringIO('{"id": "\\ud800", "title": "été"}\n'), out, SHARED_LOCATOR)
+    assert json.loads(out.getvalue().encode("utf-8"))["id"] == "\ud800"
+
+
+# --- the gazetteer ------------------------------------------------------------------------
+
+
+def test_the_tables_hold_what_they_promise() -> None:
+    gazetteer = load()
+    count: dict[str, int] = {}
+    for place in gazetteer.places():
+        count[place.type] = count.get(place.type, 0) + 1
+        if place.kind.precision is not None:
+            location = Location(place.name, place.lat, place.lon, place.kind.precision)
+            location.check()
+    assert count["arrondissement"] == 20
+    assert count["quartier"] == 80
+    assert count["station"] >= 190
+    assert count["street"] >= 250
+    assert count["gate"] >= 35
+    assert count["bridge"] >= 25
+    assert count["hospital"] >= 25
+    assert count["suburb"] >= 400
+
+
+def test_points_lie_in_their_arrondissements(locator: Locator) -> None:
+    off = []
+    for place in load().places():
+        if place.kind.precision is None or len(place.arrondissements) != 1:
+            continue
+        lat, lon = place.lat, place.lon
+        near = {
+            locator.arrondissement_at(lat + d_lat, lon + d_lon)
+            for d_lat in (-0.003, 0, 0.003)
+            for d_lon in (-0.0045, 0, 0.0045)
+        }
+        if place.arrondissements[0] not in near and place.type not in {"gate", "wood", "stadium"}:
+            off.append(place.name)
+    assert len(off) <= 8, off
+
+
+def test_shared_data_agrees() -> None:
+    """Names known to the open data too must lie where it puts them."""
+    folder = SHARED / "data"
+    if not folder.exists():
+        pytest.skip("the folder shared/ beside the repository is absent")
+    points: dict[str, list[tuple[float, float]]] = {}
+    stations = json.loads(
+        (folder / "stations/emplacement-des-gares-idf.geojson").read_text("utf-8")
+    )
+    for feature in stations["features"]:
+        values = feature["properties"]
+        point = values["geo_point_2d"]
+        points.setdefault(fold_phrase(values["nom_gares"]), []).append((point["lat"], point["lon"]))
+    gazetteer = load()
+    compared, far = 0, []
+    for key, known in points.items():
+        for name in gazetteer.get(key):
+            place = name.place
+            if place.kind.precision is None or place.type in {"street", "area", "quartier"}:
+                continue
+            compared += 1
+            distance = min(metres(place.lat, place.lon, *point) for point in known)
+            if distance > max(400, 1.5 * place.extent):
+                far.append(f"{place.name}: {distance:.0f} m")
+    assert compared >= 200
+    assert not far

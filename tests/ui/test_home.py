@@ -1,0 +1,218 @@
+"""The first page: what stands on it for every filter, and the dialog of an item."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from helpers import article, association, event, location, mission, post
+
+from cityverse.domain.kinds import Kind
+from cityverse.domain.places import Evidence, Precision
+from cityverse.ui import server
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def city(store):
+    """One item of each kind today in the 9th, one article of last month, one of all Paris."""
+    soon = NOW + timedelta(minutes=20)
+    store.news.create(
+        article("n1", title="rue des Martyrs : une fuite", published=NOW, location=location(9))
+    )
+    store.news.create(
+        article(
+            "n2",
+            title="Un vieux sujet à Montmartre",
+            published=NOW - timedelta(days=20),
+            location=location(18, evidence=()),
+        )
+    )
+    store.news.create(article("n3", title="Tout Paris sous la pluie", published=NOW, location=None))
+    store.associations.create(association("a1", name="Les Semeurs", location=location(9)))
+    store.posts.create(post("p1", title="Premières tomates", created=NOW, location=location(9)))
+    store.missions.create(mission("m1", title="Planter la haie", starts=soon, location=location(9)))
+    store.events.create(
+        event(
+            "e1",
+            title="Bal de quartier",
+            starts=soon,
+            ends=soon + timedelta(hours=2),
+            location=location(20, lat=48.8631, lon=2.3987),
+        )
+    )
+    return store
+
+
+def test_an_empty_city_says_what_to_do(app):
+    app.open()
+    assert "Rien ici" in app.said()
+    app.button("Tout afficher").click()
+    app.run()
+    assert app.test.segmented_control(key="period").value == "all"
+
+
+def test_the_week_shows_what_is_near_in_time(app, city):
+    app.open()
+    assert app.titles() == {
+        "rue des Martyrs : une fuite",
+        "Tout Paris sous la pluie",
+        "Premières tomates",
+        "Planter la haie",
+        "Bal de quartier",
+    }
+    assert set(app.pins()) == {"news:n1", "post:p1", "mission:m1", "event:e1"}
+
+
+def test_map_and_list_follow_each_filter(app, city):
+    app.open()
+    app.test.segmented_control(key="period").set_value("all")
+    app.run()
+    assert "Un vieux sujet à Montmartre" in app.titles()
+    app.test.selectbox(key="arrondissement").set_value(18)
+    app.run()
+    assert app.titles() == {"Un vieux sujet à Montmartre"}
+    assert set(app.pins()) == {"news:n2"}
+    app.test.selectbox(key="arrondissement").set_value(9)
+    app.test.get("button_group")[0].set_value([Kind.MISSION])
+    app.run()
+    assert app.titles() == {"Planter la haie"}
+
+
+def test_choosing_an_arrondissement_flies_there_and_back(app, city):
+    app.open()
+    overview = app.deck()["initialViewState"]
+    app.test.selectbox(key="arrondissement").set_value(18)
+    app.run()
+    view = app.deck()["initialViewState"]
+    assert view["zoom"] > overview["zoom"]
+    assert abs(view["latitude"] - 48.89) < 0.01
+    app.test.selectbox(key="arrondissement").set_value(0)
+    app.run()
+    assert app.deck()["initialViewState"] == overview
+
+
+def test_search_finds_everything_associations_included(app, city):
+    app.open()
+    app.test.text_input(key="q").set_value("semeurs")
+    app.run()
+    assert app.titles() == {
+        "Les Semeurs",
+        "Premières tomates",
+        "Planter la haie",
+        "Bal de quartier",
+    }
+    app.test.text_input(key="q").set_value("tomate premier")
+    app.run()
+    assert app.titles() == {"Premières tomates"}
+    app.button("Effacer la recherche").click()
+    app.run()
+    assert len(app.titles()) == 5
+
+
+def test_an_address_restores_filters_and_search(app, city):
+    app.open(q="semeurs", arrondissement="9e", period="Tout")
+    assert app.test.text_input(key="q").value == "semeurs"
+    assert app.test.segmented_control(key="period").value == "all"
+    assert app.test.selectbox(key="arrondissement").value == 9
+    assert "Bal de quartier" not in app.titles()
+
+
+def test_a_search_without_a_usable_word_says_so(app, city):
+    app.open()
+    app.test.text_input(key="q").set_value("le")
+    app.run()
+    assert "trois lettres" in app.said()
+
+
+def test_the_dialog_shows_words_certainty_and_what_is_near(app, city):
+    app.open(item="news:n1")
+    html = app.html()
+    assert "<mark>rue des Martyrs</mark>" in html
+    assert "à la rue près" in html
+    assert "90 %" in html
+    assert any("Planter la haie" in button.label for button in app.test.button)
+
+
+def test_an_article_of_all_paris_has_no_pin_and_says_why(app, city):
+    app.open(item="news:n3")
+    assert "concerne toute la ville" in app.said()
+
+
+def test_an_area_is_not_shown_as_an_exact_point(app, store):
+    wide = location(
+        18,
+        place="18e arrondissement",
+        precision=Precision.ARRONDISSEMENT,
+        evidence=(Evidence("title", 0, 8, "Paris 18"),),
+    )
+    store.news.create(article("n9", title="Paris 18 : un marché", published=NOW, location=wide))
+    app.open(item="news:n9")
+    assert "pas une adresse" in app.html()
+    stems = next(layer for layer in app.deck()["layers"] if layer["id"] == "stems")
+    assert stems["data"] == []
+
+
+def test_a_link_to_nothing_is_no_error(app, city):
+    app.open(item="news:gone")
+    assert not app.test.error
+    for key in ("nonsense", "news:", ":", "news:" + "x" * 100, "user:root"):
+        app.test.session_state["open_item"] = key
+        app.run()
+        assert "open_item" not in app.test.session_state
+
+
+def test_markup_of_a_source_is_shown_as_text(app, store):
+    evil = "<img src=x onerror=alert(1)> **gras** [x](javascript:alert(1))"
+    store.news.create(
+        article("evil", title=evil, summary=evil, link=None, published=NOW, location=None)
+    )
+    app.open(item="news:evil")
+    assert "<img" not in app.html()
+    assert "&lt;img" in app.html()
+    assert app.titles() == {evil}
+
+
+def test_every_demo_item_carries_its_label(app, store):
+    store.news.create(
+        article("d1", title="Inventé", published=NOW, location=location(9), demo=True)
+    )
+    app.open(item="news:d1")
+    assert app.cards()[0]["demo"] == "démo"
+    assert "Démonstration" in app.pins()["news:d1"]["subtitle"]
+    assert "Démonstration" in app.html()
+
+
+def test_english_says_everything_in_english(app, city):
+    app.test.session_state["language"] = "en"
+    app.open(item="news:n1")
+    assert "Why here?" in app.html()
+    assert app.cards()[0]["kindLabel"] in {"News", "Post", "Volunteering mission", "Event"}
+
+
+def test_a_language_nobody_speaks_is_french(app, city):
+    app.test.session_state["language"] = "../../etc"
+    app.open()
+    assert "éléments" in app.said()
+
+
+def test_without_the_routes_a_banner_says_how_to_start(app, city, monkeypatch):
+    monkeypatch.setitem(server._state, "started", False)
+    app.open()
+    assert "make run" in app.said()
+    assert len(app.titles()) == 5
+
+
+def test_a_store_that_is_away_is_a_message_not_a_crash(app, settings):
+    for name in ("engine.json", "engine.lock"):
+        (settings.data_dir / name).unlink()
+    app.open()
+    assert "hors d'atteinte" in app.said()
+    assert app.button("Réessayer")
+
+
+def test_the_map_asks_no_other_host(app, city):
+    app.open()
+    spec = json.dumps(app.deck())
+    assert "http://" not in spec
+    assert "https://" not in spec
