@@ -10,6 +10,7 @@
     ├── NotFound                no such item
     ├── Conflict                the store holds something that forbids this write
     │   ├── AlreadyExists       an item with this key is there already
+    │   │   └── Taken           another item claims this unique value
     │   └── VersionConflict     somebody changed the item since it was read
     ├── StoreError              the store did not do what was asked
     │   ├── StoreUnavailable    no answer, or an answer that says "later"
@@ -81,6 +82,16 @@ class AlreadyExists(Conflict):
     """An item with this key is there already."""
 
     key = "error.already_exists"
+
+
+class Taken(AlreadyExists):
+    """Another item claims the same value of a field that must be unique."""
+
+    key = "error.taken"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: is taken by another item")
+        self.field = field
 
 
 class VersionConflict(Conflict):

@@ -312,6 +312,43 @@ def put_write(table: str, item: Item, **condition: Any) -> dict[str, Any]:
     return {"Put": {"TableName": table, "Item": encode(item)} | _encoded(condition)}
 
 
+def update_write(
+    table: str,
+    key: Item,
+    fields: Mapping[str, Any],
+    removed: Sequence[str] = (),
+    *,
+    condition: str,
+    names: Mapping[str, str] | None = None,
+    values: Mapping[str, Any] | None = None,
+    added: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """An Update of a transaction: sets ``fields``, drops ``removed``, adds ``added`` up."""
+    marks = {name: f"#f{n}" for n, name in enumerate([*fields, *(added or {}), *removed])}
+    given = {f":f{n}": value for n, value in enumerate([*fields.values(), *(added or {}).values()])}
+    parts = {
+        "SET": [f"{marks[name]} = :f{n}" for n, name in enumerate(fields)],
+        "ADD": [f"{marks[name]} :f{n}" for n, name in enumerate(added or {}, len(fields))],
+        "REMOVE": [marks[name] for name in removed],
+    }
+    update: dict[str, Any] = {
+        "TableName": table,
+        "Key": encode(key),
+        "UpdateExpression": " ".join(f"{verb} {', '.join(p)}" for verb, p in parts.items() if p),
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {mark: name for name, mark in marks.items()}
+        | dict(names or {}),
+    }
+    if given or values:
+        update["ExpressionAttributeValues"] = encode({**given, **(values or {})})
+    return {"Update": update}
+
+
+def check_write(table: str, key: Item, **condition: Any) -> dict[str, Any]:
+    """A ConditionCheck of a transaction: the item must be as the condition says."""
+    return {"ConditionCheck": {"TableName": table, "Key": encode(key)} | _encoded(condition)}
+
+
 def delete_write(table: str, key: Item, **condition: Any) -> dict[str, Any]:
     """A Delete of a transaction."""
     return {"Delete": {"TableName": table, "Key": encode(key)} | _encoded(condition)}

@@ -33,6 +33,12 @@ def time_text(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@cache
+def counters(entity: type) -> frozenset[str]:
+    """The fields that only transactions of their causes change, never an edit."""
+    return frozenset(f.name for f in dataclasses.fields(entity) if f.metadata.get("counter"))
+
+
 def to_item(entity: Any) -> dict[str, Any]:
     """The stored attributes of an entity, with its ``schema_version``."""
     item = _fields_of(entity)

@@ -51,48 +51,58 @@ class Bucket:
 DAY_INDEX = Index("day-index", "bucket", "order")
 ARRONDISSEMENT_INDEX = Index("arrondissement-index", "arrondissement", "order")
 ASSOCIATION_INDEX = Index("association-index", "association_id", "order")
+# Items near a place: one H3 cell of resolution 8 (about 900 m across) a partition.
+CELL_INDEX = Index("cell-index", "cell", "order")
+USER_INDEX = Index("user-index", "user_id", "order")
+LISTED = (DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX, CELL_INDEX)
 
 TABLES: tuple[Table, ...] = (
     Table("User", "people with an account", indexes=(Index("email-index", "email"),)),
     Table("Blacklist", "revoked tokens, until they expire", partition="token", ttl="expires"),
-    Table("Association", "bodies that publish", indexes=(DAY_INDEX,)),
-    Table(
-        "Mission",
-        "volunteering offers, by the day they start",
-        indexes=(DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX),
-    ),
-    Table(
-        "Event",
-        "events, by the day they start",
-        indexes=(DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX),
-    ),
+    Table("Association", "bodies that publish", indexes=(DAY_INDEX, CELL_INDEX)),
+    Table("Mission", "volunteering offers, by the day they start", indexes=LISTED),
+    Table("Event", "events, by the day they start", indexes=LISTED),
     Table("Badge", "badges one can earn"),
-    Table("Donation", "donation campaigns"),
+    Table("Donation", "donation campaigns", indexes=LISTED),
     Table(
         "Application",
         "requests to take part in a mission",
-        indexes=(Index("mission_id_index", "mission_id"), Index("user_id-index", "user_id")),
+        indexes=(
+            Index("mission_id_index", "mission_id"),
+            Index("user_id-index", "user_id"),
+            Index("mission-index", "mission_id", "order"),
+            USER_INDEX,
+        ),
     ),
     Table(
         "Donations",
         "contributions to a campaign",
-        indexes=(Index("donation_id-index", "donation_id"), Index("user_id-index", "user_id")),
+        indexes=(
+            Index("donation_id-index", "donation_id"),
+            Index("user_id-index", "user_id"),
+            Index("campaign-index", "donation_id", "order"),
+            USER_INDEX,
+        ),
     ),
     Table(
         "Posts",
-        "what associations publish",
-        indexes=(
-            Index("product_id", "product_id"),
-            DAY_INDEX,
-            ARRONDISSEMENT_INDEX,
-            ASSOCIATION_INDEX,
-        ),
+        "what associations and residents publish",
+        indexes=(Index("product_id", "product_id"), *LISTED),
     ),
-    Table("Product", "goods, services and places", indexes=(Index("nom-index", "nom"),)),
+    Table(
+        "Product",
+        "goods, services and places",
+        indexes=(Index("nom-index", "nom"), *LISTED),
+    ),
     Table(
         "News",
         "articles of the sources",
-        indexes=(DAY_INDEX, ARRONDISSEMENT_INDEX, Index("source-index", "source_id", "order")),
+        indexes=(
+            DAY_INDEX,
+            ARRONDISSEMENT_INDEX,
+            CELL_INDEX,
+            Index("source-index", "source_id", "order"),
+        ),
         ttl="expires",
     ),
     Table(
@@ -100,6 +110,51 @@ TABLES: tuple[Table, ...] = (
         "feeds and the state of their polling",
         indexes=(Index("status-index", "status", "next_check"),),
     ),
+    Table("Comment", "answers to a post", indexes=(Index("post-index", "post_id", "order"),)),
+    Table("Reaction", "one of a person to a post", partition="post_id", sort="user_id"),
+    Table(
+        "Follow",
+        "who follows which association",
+        partition="user_id",
+        sort="association_id",
+        indexes=(ASSOCIATION_INDEX,),
+    ),
+    Table(
+        "Attendance",
+        "who comes to an event",
+        partition="event_id",
+        sort="user_id",
+        indexes=(USER_INDEX,),
+    ),
+    Table("Award", "points and badges given, once a cause", partition="user_id", sort="cause"),
+    Table(
+        "Notification",
+        "what a person should know, newest first",
+        partition="user_id",
+        sort="order",
+        ttl="expires",
+    ),
+    Table(
+        "Report",
+        "content that somebody reported",
+        indexes=(
+            Index("status-index", "status", "order"),
+            Index("target-index", "target", "order"),
+        ),
+    ),
+    Table(
+        "Decision",
+        "what moderators decided, and why",
+        indexes=(Index("target-index", "target", "order"),),
+    ),
+    Table("Rollup", "daily figures", partition="series", sort="day"),
+    Table("Claim", "values that must be unique, and who has them"),
+    Table(
+        "Receipt",
+        "requests already carried out, so that a repetition has no effect",
+        ttl="expires",
+    ),
+    Table("Media", "uploaded files, and who may see them"),
     Table(
         "Term",
         "words of titles and texts, for search",

@@ -10,13 +10,21 @@ where the table has indexes or its items can be searched (see ``missions.py``).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from cityverse.data import codec, terms
-from cityverse.data.client import ConditionFailed, Dynamo, Item, delete_write, put_write
-from cityverse.errors import AlreadyExists, NotFound, VersionConflict
+from cityverse.data.client import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    delete_write,
+    put_write,
+    update_write,
+)
+from cityverse.errors import AlreadyExists, NotFound, Taken, VersionConflict
 
 
 class Entity(Protocol):
@@ -58,6 +66,13 @@ class Repository(Generic[E]):
         """What the search should find this entity by, or None."""
         return None
 
+    def claims_of(self, entity: E) -> Mapping[str, str]:
+        """What must be unique among all items of the table: the field's name and its value.
+
+        Values are compared as they are, so normalise them here (case, accents, blanks).
+        """
+        return {}
+
     def get(self, entity_id: str) -> E:
         """The entity with this id; raises NotFound."""
         found = self.find(entity_id)
@@ -79,32 +94,50 @@ class Repository(Generic[E]):
         return {entity.id: entity for entity in entities}
 
     def create(self, entity: E) -> E:
-        """Write a new entity; raises AlreadyExists when its id is taken."""
+        """Write a new entity.
+
+        Raises AlreadyExists when its id is taken, Taken when another item claims the
+        same unique value.
+        """
         created = _with_version(entity, 1)
-        writes = [self._put(created, "attribute_not_exists(id)"), *self._also(created)]
+        created.check()
+        item = codec.to_item(created) | self.keys_of(created)
+        put = put_write(self.table, item, ConditionExpression="attribute_not_exists(id)")
+        claims = self._claims(created)
         try:
-            self.dynamo.transact(writes)
+            self.dynamo.transact([put, *claims.values(), *self._also(created)])
         except ConditionFailed as failure:
-            raise AlreadyExists(f"{self.table} has an item {entity.id} already") from failure
+            if 0 in failure.failed:
+                message = f"{self.table} has an item {entity.id} already"
+                raise AlreadyExists(message) from failure
+            raise Taken(list(claims)[failure.failed[0] - 1]) from failure
         return created
 
     def replace(self, old: E, new: E) -> E:
-        """Write ``new`` where ``old`` was read; raises VersionConflict when it changed since."""
+        """Write ``new`` where ``old`` was read; counters stay what they are in the store.
+
+        Raises VersionConflict when it changed since, Taken when another item claims the
+        same unique value.
+        """
         changed = _with_version(new, old.version + 1)
-        stale = {_key(w) for w in self._also(old)} - {_key(w) for w in self._also(changed)}
+        changed.check()
+        before, after = self._claims(old), self._claims(changed)
+        fresh = {field: put for field, put in after.items() if before.get(field) != put}
+        freed = [_unclaim(put) for field, put in before.items() if after.get(field) != put]
+        also, also_before = self._also(changed), self._also(old)
+        stale = {_key(w) for w in also_before} - {_key(w) for w in also}
         writes = [
-            self._put(
-                changed,
-                "#version = :version",
-                ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues={":version": old.version},
-            ),
-            *self._also(changed),
+            self._update(old, changed),
+            *fresh.values(),
+            *freed,
+            *also,
             *(delete_write(table, dict(key)) for table, key in sorted(stale)),
         ]
         try:
             self.dynamo.transact(writes)
         except ConditionFailed as failure:
+            if 0 not in failure.failed and failure.failed[0] <= len(fresh):
+                raise Taken(list(fresh)[failure.failed[0] - 1]) from failure
             raise VersionConflict(f"{self.table} item {old.id} was changed meanwhile") from failure
         return changed
 
@@ -120,18 +153,40 @@ class Repository(Generic[E]):
             ExpressionAttributeNames={"#version": "version"},
             ExpressionAttributeValues={":version": entity.version},
         )
+        freed = [_unclaim(put) for put in self._claims(entity).values()]
         also = (delete_write(table, dict(key)) for table, key in map(_key, self._also(entity)))
         try:
-            self.dynamo.transact([gone, *also])
+            self.dynamo.transact([gone, *freed, *also])
         except ConditionFailed as failure:
             raise VersionConflict(
                 f"{self.table} item {entity.id} was changed meanwhile"
             ) from failure
 
-    def _put(self, entity: E, condition: str, **details: Any) -> dict[str, Any]:
-        entity.check()
-        item = codec.to_item(entity) | self.keys_of(entity)
-        return put_write(self.table, item, ConditionExpression=condition, **details)
+    def _update(self, old: E, new: E) -> dict[str, Any]:
+        """The write that makes the stored ``old`` into ``new``, but for its counters."""
+        counters = codec.counters(self.entity)
+        wanted = codec.to_item(new) | self.keys_of(new)
+        stored = codec.to_item(old) | self.keys_of(old)
+        return update_write(
+            self.table,
+            {"id": new.id},
+            {name: v for name, v in wanted.items() if name != "id" and name not in counters},
+            [name for name in stored if name not in wanted and name not in counters],
+            condition="#version = :expected",
+            names={"#version": "version"},
+            values={":expected": old.version},
+        )
+
+    def _claims(self, entity: E) -> dict[str, dict[str, Any]]:
+        """The claims of an entity as writes, by the name of the field."""
+        return {
+            field: put_write(
+                "Claim",
+                {"id": claim_id(self.table, field, value), "owner": entity.id},
+                ConditionExpression="attribute_not_exists(id)",
+            )
+            for field, value in self.claims_of(entity).items()
+        }
 
     def _also(self, entity: E) -> list[dict[str, Any]]:
         searchable = self.texts_of(entity)
@@ -139,6 +194,17 @@ class Repository(Generic[E]):
         if entity.demo:
             writes.append(put_write("Demo", {"table": self.table, "id": entity.id}))
         return writes
+
+
+def claim_id(table: str, field: str, value: str) -> str:
+    """The key of a claim; a hash, so that an e-mail cannot be read from it."""
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{table}#{field}#{digest}"
+
+
+def _unclaim(put: dict[str, Any]) -> dict[str, Any]:
+    """The write that gives a claim up."""
+    return delete_write("Claim", {"id": put["Put"]["Item"]["id"]["S"]})
 
 
 def _with_version(entity: E, version: int) -> E:
