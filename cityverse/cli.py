@@ -14,10 +14,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cityverse import __version__, settings
-from cityverse.errors import CityVerseError
+from cityverse.errors import CityVerseError, InputError
+
+if TYPE_CHECKING:
+    from cityverse.data.client import Dynamo
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -99,12 +102,31 @@ def _add_running(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _add_store(commands: argparse._SubParsersAction[_Parser]) -> None:
     provision = _command(commands, "provision", "create or complete tables and buckets", _provision)
     provision.add_argument("--plan", action="store_true", help="only print what is missing")
+    provision.add_argument(
+        "--backfill", action="store_true", help="complete older items too; reads every table once"
+    )
+    provision.add_argument("--units", type=_units, default=100, metavar="N", help=_UNITS_HELP)
     seed = _command(commands, "seed", "fill in the demo city, labelled as such", _seed)
     for kind, default in _demo_sizes().items():
         seed.add_argument(
             f"--{kind}", type=_count, default=default, metavar="N", help=f"how many [{default}]"
         )
     seed.add_argument("--remove", action="store_true", help="take the demo city away again")
+    export = _command(commands, "export", "write the whole store into a folder", _export)
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="empty, or begun before")
+    export.add_argument("--units", type=_units, default=500, metavar="N", help=_UNITS_HELP)
+    load = _command(commands, "import", "write an export into this store", _import)
+    load.add_argument("folder", type=Path, metavar="FOLDER")
+    load.add_argument(
+        "--earlier",
+        action="store_true",
+        help="the folder holds tables of the earlier prototype, one <Table>.jsonl each",
+    )
+    load.add_argument(
+        "--in-place",
+        action="store_true",
+        help="with --earlier: take them from this store's own tables, kept in FOLDER first",
+    )
 
 
 def _demo_sizes() -> dict[str, int]:
@@ -139,6 +161,16 @@ def _add_checks(commands: argparse._SubParsersAction[_Parser]) -> None:
     bench = _command(commands, "bench", "measure, side by side in one run", _bench)
     bench.add_argument("name", nargs="?", metavar="NAME", help="one benchmark instead of all")
     bench.add_argument("--json", action="store_true", help="print the rows as JSON")
+
+
+_UNITS_HELP = "read units a second it may take [%(default)s]"
+
+
+def _units(text: str) -> int:
+    units = int(text)
+    if not 1 <= units <= 1_000_000:
+        raise argparse.ArgumentTypeError("a number between 1 and 1000000")
+    return units
 
 
 def _port(text: str) -> int:
@@ -208,7 +240,86 @@ def _provision(options: argparse.Namespace) -> int:
                 print(step.description)
         else:
             provision.apply(current, print)
+        return _backfill(current, options.units) if options.backfill and not options.plan else 0
+
+
+def _backfill(current: settings.Settings, units: int) -> int:
+    from cityverse.data.backfill import backfill
+    from cityverse.data.store import connect
+
+    report = backfill(connect(current), told=print, units=units)
+    for problem in report.problems:
+        print(_one_line(Exception(problem)), file=sys.stderr)
+    print(f"{report.seen} items seen, {report.completed} completed")
+    return 1 if report.problems else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from cityverse.data import objects
+    from cityverse.data.export import export
+    from cityverse.data.store import connect
+
+    with _store_in_reach() as current, _progress() as told:
+        store = connect(current)
+        made = export(
+            store.dynamo,
+            objects.connect(current),
+            options.folder,
+            told=told,
+            units=options.units,
+        )
+    lines = {name: file["lines"] for name, file in made["files"].items()}
+    print(f"exported {sum(lines.values())} items and objects to {options.folder}")
     return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from cityverse.data import objects, provision
+    from cityverse.data.export import import_
+    from cityverse.data.store import connect
+
+    if options.in_place and not options.earlier:
+        raise InputError("--in-place goes with --earlier")
+    with _store_in_reach() as current, _progress() as told:
+        provision.apply(current)
+        store = connect(current)
+        if options.earlier:
+            return _import_earlier(store.dynamo, options, told)
+        report = import_(store.dynamo, objects.connect(current), options.folder, told=told)
+    for conflict in report.conflicts:
+        print(f"differs here: {_one_line(Exception(conflict))}", file=sys.stderr)
+    print(f"{report.written} written, {report.known} there already")
+    return 1 if report.conflicts else 0
+
+
+def _import_earlier(
+    dynamo: Dynamo, options: argparse.Namespace, told: Callable[[str, int, int], None]
+) -> int:
+    from cityverse.data import legacy
+
+    if options.in_place:
+        legacy.set_aside(dynamo, options.folder, told=told)
+    report = legacy.import_earlier(dynamo, options.folder, in_place=options.in_place, told=told)
+    print(f"{report.written} items written, {len(report.problems)} remarks in {report.file}")
+    return 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on one line of a terminal; nothing where stderr is none."""
+    silent = not sys.stderr.isatty()
+
+    def told(part: str, done: int, total: int) -> None:
+        if not silent:
+            share = min(1.0, done / total) if total else 0.0
+            bar = "#" * int(24 * share)
+            print(f"\r\x1b[K[{bar:24}] {part} {done}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield told
+    finally:
+        if not silent:
+            print(file=sys.stderr)
 
 
 def _seed(options: argparse.Namespace) -> int:

@@ -91,6 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
         "bucket of profile and product images",
     ),
     Setting("CITYVERSE_BUCKET_VIDEOS", "cityverse-videos", "bucket of the media of posts"),
+    Setting("CITYVERSE_VIDEO_MEGABYTES", "200", "how large an uploaded video may be", _positive),
     Setting(
         "CITYVERSE_CURSOR_SECRET",
         "",
@@ -120,6 +121,7 @@ class Settings:
     news_retention_days: int
     bucket_profilepics: str
     bucket_videos: str
+    video_megabytes: int
     cursor_secret: str
     log_level: str
     aws_region: str

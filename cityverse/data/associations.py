@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from cityverse.data.terms import Searchable
@@ -22,6 +23,10 @@ class AssociationRepository(TimelineRepository[Association]):
     def arrondissement_of(self, entity: Association) -> None:
         """Associations have no list by arrondissement."""
         return
+
+    def claims_of(self, entity: Association) -> Mapping[str, str]:
+        """The number in the national register, where it has one."""
+        return {} if entity.rna is None else {"rna": entity.rna}
 
     def texts_of(self, entity: Association) -> Searchable:
         """Name and description."""

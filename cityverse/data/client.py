@@ -10,6 +10,7 @@ import functools
 import os
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
@@ -286,9 +287,12 @@ class Dynamo:
         ``writes`` (at most 100) are made by ``put_write`` and its siblings; ``token`` (at
         most 36 characters) makes a repetition within ten minutes a success without effect.
         """
-        request: dict[str, Any] = {"TransactItems": list(writes)}
-        if token is not None:
-            request["ClientRequestToken"] = token
+        # One token for all attempts: a first one that timed out may take effect behind the
+        # back of a second one that met it.
+        request = {
+            "TransactItems": list(writes),
+            "ClientRequestToken": token or str(uuid.uuid4()),
+        }
         for attempt in range(_REPEATS):
             try:
                 return self._transact_once(request)
@@ -298,7 +302,7 @@ class Dynamo:
                 _pause(attempt)
 
     @mapped
-    def _transact_once(self, request: dict[str, Any]) -> None:
+    def _transact_once(self, request: Any) -> None:
         self.client.transact_write_items(**request)
 
     @mapped

@@ -12,7 +12,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +22,12 @@ from typing import Any, TypeVar, cast
 from cityverse.errors import InvalidField
 
 SCHEMA_VERSION = 1
+
+# Where the seed's attribute has another name than the field, by the name of the entity.
+_STORED_NAMES: Mapping[str, Mapping[str, str]] = {
+    "Product": {"name": "nom"},
+    "Contribution": {"campaign_id": "donation_id"},
+}
 E = TypeVar("E")
 
 # DynamoDB keeps at most 400 KB an item; the attributes of indexes come on top of the fields.
@@ -39,6 +45,11 @@ def counters(entity: type) -> frozenset[str]:
     return frozenset(f.name for f in dataclasses.fields(entity) if f.metadata.get("counter"))
 
 
+def stored_name(entity: type, field: str) -> str:
+    """The attribute in which a field is stored: its own name but for a few of the seed."""
+    return _STORED_NAMES.get(entity.__name__, {}).get(field, field)
+
+
 def to_item(entity: Any) -> dict[str, Any]:
     """The stored attributes of an entity, with its ``schema_version``."""
     item = _fields_of(entity)
@@ -53,8 +64,9 @@ def from_item(entity: type[E], item: dict[str, Any]) -> E:
     """The entity an item holds; attributes the entity does not know are passed over."""
     values: dict[str, Any] = {}
     for name, hint in _hints(entity).items():
-        if name in item:
-            values[name] = _decode(hint, item[name], name)
+        stored = stored_name(entity, name)
+        if stored in item:
+            values[name] = _decode(hint, item[stored], name)
     try:
         return entity(**values)
     except TypeError as error:
@@ -70,7 +82,10 @@ _hints: Callable[[Any], dict[str, Any]] = cache(_resolve_hints)
 
 
 def _fields_of(entity: Any) -> dict[str, Any]:
-    encoded = {name: _encode(getattr(entity, name), name) for name in _hints(type(entity))}
+    encoded = {
+        stored_name(type(entity), name): _encode(getattr(entity, name), name)
+        for name in _hints(type(entity))
+    }
     return {name: value for name, value in encoded.items() if value is not None}
 
 

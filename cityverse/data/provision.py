@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from cityverse.data.client import dynamodb_client, mapped, s3_client
-from cityverse.data.registry import BUCKETS, TABLES, Index, Table
+from cityverse.data.objects import lifecycle_rules
+from cityverse.data.registry import BUCKETS, TABLES, Bucket, Index, Table
 from cityverse.errors import StoreMisconfigured
 from cityverse.settings import Settings
 
@@ -60,7 +61,7 @@ def plan(settings: Settings) -> list[Step]:
     if wrong:
         raise StoreMisconfigured("; ".join(wrong))
     for bucket in BUCKETS:
-        steps += _bucket_steps(s3, getattr(settings, bucket.setting), settings)
+        steps += _bucket_steps(s3, bucket, settings)
     return steps
 
 
@@ -205,7 +206,8 @@ def _expiry(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
     return take
 
 
-def _bucket_steps(s3: S3Client, name: str, settings: Settings) -> Iterator[Step]:
+def _bucket_steps(s3: S3Client, bucket: Bucket, settings: Settings) -> Iterator[Step]:
+    name = getattr(settings, bucket.setting)
     state = _bucket_state(s3, name)
     if state == "foreign":
         raise StoreMisconfigured(
@@ -216,6 +218,28 @@ def _bucket_steps(s3: S3Client, name: str, settings: Settings) -> Iterator[Step]
         yield Step(f"create bucket {name}", _bucket_creation(s3, name, settings.aws_region))
     if state == "missing" or s3.get_bucket_versioning(Bucket=name).get("Status") != "Enabled":
         yield Step(f"keep versions in bucket {name}", _versioning(s3, name))
+    wanted = lifecycle_rules(bucket.prefixes)
+    current = [] if state == "missing" else _lifecycle(s3, name)
+    if not {rule["ID"] for rule in wanted} <= {rule["ID"] for rule in current}:
+        yield Step(f"let leftovers in bucket {name} expire", _expiring(s3, name, wanted, current))
+
+
+def _lifecycle(s3: S3Client, name: str) -> list[Any]:
+    try:
+        return list(s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchLifecycleConfiguration":
+            return []
+        raise
+
+
+def _expiring(s3: S3Client, name: str, wanted: list[Any], current: list[Any]) -> Callable[[], None]:
+    def take() -> None:
+        ours = {rule["ID"] for rule in wanted}
+        rules = [rule for rule in current if rule["ID"] not in ours] + wanted
+        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+
+    return take
 
 
 def _bucket_state(s3: S3Client, name: str) -> Literal["own", "missing", "foreign"]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 from cityverse.data import codec
-from cityverse.data.client import ConditionFailed, Item
+from cityverse.data.client import ConditionFailed, Item, update_write
 from cityverse.data.repository import Repository
 from cityverse.domain.news import Source, SourceStatus
 
@@ -35,26 +36,24 @@ class SourceRepository(Repository[Source]):
 
     def lease(self, source: Source, now: datetime) -> Source | None:
         """Take the source for one poll, for at most ``LEASE``; None when somebody else has it."""
+        until = now + LEASE
+        taken = update_write(
+            self.table,
+            {"id": source.id},
+            {"lease_until": codec.time_text(until)},
+            condition=(
+                "#version = :version AND (attribute_not_exists(lease_until) OR lease_until <= :now)"
+            ),
+            names={"#version": "version"},
+            values={":now": codec.time_text(now), ":version": source.version},
+            added={"version": 1},
+        )
         try:
-            item = self.dynamo.update(
-                self.table,
-                {"id": source.id},
-                UpdateExpression="SET lease_until = :until ADD #version :one",
-                ConditionExpression=(
-                    "#version = :version AND "
-                    "(attribute_not_exists(lease_until) OR lease_until <= :now)"
-                ),
-                ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues={
-                    ":until": codec.time_text(now + LEASE),
-                    ":now": codec.time_text(now),
-                    ":version": source.version,
-                    ":one": 1,
-                },
-            )
+            # As a transaction, so that a repetition after a lost answer is no second asker.
+            self.dynamo.transact([taken])
         except ConditionFailed:
             return None
-        return codec.from_item(Source, item)
+        return dataclasses.replace(source, lease_until=until, version=source.version + 1)
 
     def _by_status(self, status: SourceStatus, due_by: datetime | None) -> list[Source]:
         condition = "#status = :status"

@@ -85,7 +85,7 @@ class Store:
 
 def connect(settings: Settings) -> Store:
     """A store for these settings; raises StoreUnavailable when none answers."""
-    return over(Dynamo(dynamodb_client(settings)), Cursors(_cursor_secret(settings)))
+    return over(Dynamo(dynamodb_client(settings)), Cursors(secret(settings)))
 
 
 def over(dynamo: Dynamo, cursors: Cursors) -> Store:
@@ -101,7 +101,8 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
     )
 
 
-def _cursor_secret(settings: Settings) -> bytes:
+def secret(settings: Settings) -> bytes:
+    """The secret that all instances of an installation share; raises StoreMisconfigured."""
     if settings.cursor_secret:
         return settings.cursor_secret.encode()
     return _kept_secret(settings.data_dir / "cursor.key")

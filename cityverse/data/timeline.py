@@ -12,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic
@@ -21,24 +23,27 @@ from typing import Generic
 from cityverse.data import codec
 from cityverse.data.client import ConditionFailed, Dynamo, Item
 from cityverse.data.cursors import Cursors, Position
-from cityverse.data.registry import ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX, DAY_INDEX, Index
+from cityverse.data.lists import FIRST, LAST, Page, after, before
+from cityverse.data.near import cell_of, cells_within, distance
+from cityverse.data.registry import (
+    ARRONDISSEMENT_INDEX,
+    ASSOCIATION_INDEX,
+    CELL_INDEX,
+    DAY_INDEX,
+    Index,
+)
 from cityverse.data.repository import E, Repository, Window
+from cityverse.domain.places import Location
+from cityverse.domain.rules import check_between
 
 # DynamoDB takes 1,000 writes a second into one partition; two leave room on a busy day.
 SHARDS = 2
 _BUCKETS_A_READ = 64
 _NEVER_EXPIRES = 253_402_300_799  # the end of the year 9999, in seconds
-# After and before every order, which begins with a year.
-_FIRST, _LAST = "0", "\uffff"
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[E]):
-    """Items of a list with the cursors to the pages beside it; None where there is none."""
-
-    items: tuple[E, ...]
-    next: str | None = None
-    previous: str | None = None
+# A page with a filter looks at no more items than this.
+LOOKED_AT_MOST = 200
+FOLLOWED_MOST = 100
+_READ_AT_ONCE = 16
 
 
 def order_of(moment: datetime, item_id: str) -> str:
@@ -59,6 +64,38 @@ class _Range:
     low: str
     high: str
     falling: bool
+
+    def past(self, order: str) -> _Range:
+        """What is left of the range once everything up to ``order`` was read."""
+        if self.falling:
+            return _Range(self.low, min(self.high, before(order)), falling=True)
+        return _Range(max(self.low, after(order)), self.high, falling=False)
+
+
+@dataclass(slots=True)
+class _Bound:
+    """How many rows may still be looked at, and how many are likely to be."""
+
+    left: int
+    size: int
+
+
+@dataclass(slots=True)
+class _Looked(Generic[E]):
+    """The items found, and the orders of the first and last row that were looked at.
+
+    ``further`` says that there are more rows, ``bounded`` that the reading stopped
+    because it had looked at as many as it may.
+    """
+
+    found: list[E]
+    first: str | None = None
+    last: str | None = None
+    further: bool = False
+    bounded: bool = False
+
+
+_Reader = Callable[[_Range, _Bound], Iterator[Item]]
 
 
 @dataclass(slots=True)
@@ -103,11 +140,11 @@ class TimelineRepository(Repository[E]):
 
     def arrondissement_of(self, entity: E) -> int | None:
         """The arrondissement under which it is listed, if any."""
-        location = getattr(entity, "location", None)
+        location = _location_of(entity)
         return None if location is None else location.arrondissement
 
     def keys_of(self, entity: E) -> Item:
-        """Bucket, order and arrondissement."""
+        """Bucket, order, and what the lists by arrondissement and near a place need."""
         moment = self.moment_of(entity)
         keys: Item = {
             "bucket": bucket_of(moment, entity.id),
@@ -116,6 +153,9 @@ class TimelineRepository(Repository[E]):
         arrondissement = self.arrondissement_of(entity)
         if arrondissement is not None:
             keys["arrondissement"] = f"{arrondissement:02}"
+        location = _location_of(entity)
+        if location is not None:
+            keys["cell"] = cell_of(location.lat, location.lon)
         return keys
 
     def create(self, entity: E) -> E:
@@ -141,70 +181,137 @@ class TimelineRepository(Repository[E]):
         arrondissement: int | None = None,
         association_id: str | None = None,
         cursor: str | None = None,
+        where: Callable[[E], bool] | None = None,
+        looked_at: int = LOOKED_AT_MOST,
     ) -> Page[E]:
         """One page of the list, or of its part in an arrondissement or of an association.
 
         A cursor keeps its place when new items arrive. One that is forged, made for
         another list, or leads to where nothing is left, starts at the first page.
+
+        ``where`` keeps the items for which it is true, of no more than ``looked_at``.
+        ``Page.more`` says that this bound was met: the page may hold few items or none,
+        and its cursor leads further. Give the same ``where`` with every cursor.
         """
         listing = f"{self.table}/{arrondissement or ''}/{association_id or ''}"
-        position = self._cursors.read(listing, cursor)
-        backwards = position is not None and position.direction == "previous"
-        falling = self.newest_first != backwards
-        wanted = _range(window or Window(), position, falling=falling)
+        read: _Reader
         if association_id is not None:
-            rows = self._partition(ASSOCIATION_INDEX, association_id, wanted, limit + 1)
+            read = _Merge(self, ASSOCIATION_INDEX, (association_id,))
         elif arrondissement is not None:
-            rows = self._partition(ARRONDISSEMENT_INDEX, f"{arrondissement:02}", wanted, limit + 1)
+            read = _Merge(self, ARRONDISSEMENT_INDEX, (f"{arrondissement:02}",))
         else:
-            rows = self._across_days(wanted, limit + 1)
-        if not rows and position is not None:
-            return self.page(
-                limit=limit,
-                window=window,
-                arrondissement=arrondissement,
-                association_id=association_id,
-            )
-        return self._as_page(listing, rows, limit, position, backwards=backwards)
+            read = self._across_days
+        return self._page(listing, read, limit, window, cursor, where, looked_at)
 
-    def _as_page(
+    def home(
+        self,
+        association_ids: Iterable[str],
+        *,
+        limit: int,
+        window: Window | None = None,
+        cursor: str | None = None,
+    ) -> Page[E]:
+        """One page of what some associations (at most 100) publish, in the order of the list.
+
+        A cursor is a place in time: it holds whichever associations are given with it.
+        Raises InvalidField for more than 100.
+        """
+        ids = tuple(sorted(set(association_ids)))
+        check_between("associations", len(ids), 0, FOLLOWED_MOST)
+        if not ids:
+            return Page(())
+        read = _Merge(self, ASSOCIATION_INDEX, ids)
+        return self._page(f"{self.table}/home", read, limit, window, cursor, None, limit)
+
+    def near(
+        self,
+        lat: float,
+        lon: float,
+        *,
+        metres: float,
+        limit: int,
+        window: Window | None = None,
+        cursor: str | None = None,
+        looked_at: int = LOOKED_AT_MOST,
+    ) -> Page[E]:
+        """One page of the items within ``metres`` (1 to 2,000) of a point, as the list runs.
+
+        Bounded as a page with ``where`` is. Raises InvalidField for a point that is not
+        on the map.
+        """
+        read = _Merge(self, CELL_INDEX, tuple(cells_within(lat, lon, metres)))
+
+        def is_near(entity: E) -> bool:
+            there = _location_of(entity)
+            return there is not None and distance((lat, lon), (there.lat, there.lon)) <= metres
+
+        listing = f"{self.table}/near/{lat:.5f}/{lon:.5f}/{metres:.0f}"
+        return self._page(listing, read, limit, window, cursor, is_near, looked_at)
+
+    def _page(
         self,
         listing: str,
-        rows: list[Item],
+        read: _Reader,
         limit: int,
-        position: Position | None,
-        *,
-        backwards: bool,
+        window: Window | None,
+        cursor: str | None,
+        where: Callable[[E], bool] | None,
+        looked_at: int,
     ) -> Page[E]:
-        more = len(rows) > limit
-        rows = rows[:limit]
-        if backwards:
-            rows.reverse()
-        if not rows:
+        position = self._cursors.read(listing, cursor)
+        backwards = position is not None and position.direction == "previous"
+        wanted = _range(window or Window(), position, falling=self.newest_first != backwards)
+        # One more than is shown or looked at says whether there are further ones.
+        most = limit if where is None else looked_at
+        rows = read(wanted, _Bound(most + 1, limit + 1))
+        looked = self._look(rows, limit, where, most)
+        if looked.first is None and position is not None:
+            return self._page(listing, read, limit, window, None, where, looked_at)
+        return self._as_page(listing, looked, position, backwards=backwards)
+
+    def _look(
+        self, rows: Iterator[Item], limit: int, where: Callable[[E], bool] | None, most: int
+    ) -> _Looked[E]:
+        """Read rows until a page is full, ``most`` were looked at, or none is left."""
+        looked: _Looked[E] = _Looked([])
+        for count, row in enumerate(rows):
+            if count == most:
+                looked.further, looked.bounded = True, where is not None
+                break
+            entity = codec.from_item(self.entity, row)
+            if where is None or where(entity):
+                if len(looked.found) == limit:
+                    looked.further = True
+                    break
+                looked.found.append(entity)
+            looked.first, looked.last = looked.first or row["order"], row["order"]
+        return looked
+
+    def _as_page(
+        self, listing: str, looked: _Looked[E], position: Position | None, *, backwards: bool
+    ) -> Page[E]:
+        if looked.first is None or looked.last is None:
             return Page(())
-        has_next = more or backwards
-        has_previous = more if backwards else position is not None
-        first, last = rows[0]["order"], rows[-1]["order"]
+        first, last = looked.first, looked.last
+        if backwards:
+            looked.found.reverse()
+            first, last = last, first
+        has_next = looked.further or backwards
+        has_previous = looked.further if backwards else position is not None
         return Page(
-            tuple(codec.from_item(self.entity, row) for row in rows),
+            tuple(looked.found),
             self._cursors.write(listing, Position(last, "next")) if has_next else None,
             self._cursors.write(listing, Position(first, "previous")) if has_previous else None,
+            looked.bounded,
         )
 
-    def _across_days(self, wanted: _Range, limit: int) -> list[Item]:
-        rows: list[Item] = []
+    def _across_days(self, wanted: _Range, bound: _Bound) -> Iterator[Item]:
         for _, buckets in itertools.groupby(self._buckets_in(wanted), key=_day_of):
-            missing = limit - len(rows)
-            shards = [self._partition(DAY_INDEX, bucket, wanted, missing) for bucket in buckets]
-            merged = heapq.merge(*shards, key=lambda row: row["order"], reverse=wanted.falling)
-            rows += itertools.islice(merged, missing)
-            if len(rows) >= limit:
-                break
-        return rows
+            yield from _Merge(self, DAY_INDEX, tuple(buckets))(wanted, bound)
 
     def _buckets_in(self, wanted: _Range) -> Iterator[str]:
         """The buckets of the days of a range that may hold anything, in reading order."""
-        first, last = _day_of(wanted.low), _day_of(wanted.high) + _LAST
+        first, last = _day_of(wanted.low), _day_of(wanted.high) + LAST
         while first <= last:  # DynamoDB refuses a range whose end lies before its start
             rows = self.dynamo.query(
                 "Day",
@@ -219,7 +326,7 @@ class TimelineRepository(Repository[E]):
             if len(rows) < _BUCKETS_A_READ:
                 return
             edge = rows[-1]["bucket"]
-            first, last = (first, _before(edge)) if wanted.falling else (_after(edge), last)
+            first, last = (first, before(edge)) if wanted.falling else (after(edge), last)
 
     def _partition(self, index: Index, value: str, wanted: _Range, limit: int) -> list[Item]:
         if wanted.low > wanted.high:
@@ -239,27 +346,64 @@ class TimelineRepository(Repository[E]):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Merge(Generic[E]):
+    """Reads partitions of an index as one list, each no further than it is needed."""
+
+    repository: TimelineRepository[E]
+    index: Index
+    partitions: tuple[str, ...]
+
+    def __call__(self, wanted: _Range, bound: _Bound) -> Iterator[Item]:
+        """The rows in the order of the list; counts them against ``bound``."""
+        # Two deviations above an even share: a second read of a partition is rare.
+        share = min(bound.size, bound.left) / len(self.partitions)
+        size = min(bound.left, math.ceil(share + 2 * math.sqrt(share)))
+
+        def read(partition: str) -> list[Item]:
+            return self.repository._partition(self.index, partition, wanted, size)
+
+        if len(self.partitions) == 1:
+            firsts = [read(self.partitions[0])]
+        else:
+            with ThreadPoolExecutor(min(_READ_AT_ONCE, len(self.partitions))) as pool:
+                firsts = list(pool.map(read, self.partitions))
+        streams = [
+            self._stream(partition, rows, wanted, size, bound)
+            for partition, rows in zip(self.partitions, firsts, strict=True)
+        ]
+        for row in heapq.merge(*streams, key=_order, reverse=wanted.falling):
+            bound.left -= 1
+            yield row
+
+    def _stream(
+        self, partition: str, rows: list[Item], wanted: _Range, size: int, bound: _Bound
+    ) -> Iterator[Item]:
+        """The rows of one partition from its first page on, twice as many with each read."""
+        yield from rows
+        while len(rows) == size and bound.left > 0:
+            wanted, size = wanted.past(rows[-1]["order"]), min(2 * size, bound.left)
+            rows = self.repository._partition(self.index, partition, wanted, size)
+            yield from rows
+
+
+def _order(row: Item) -> str:
+    return str(row["order"])
+
+
+def _location_of(entity: object) -> Location | None:
+    location = getattr(entity, "location", None)
+    return location if isinstance(location, Location) else None
+
+
 def _day_of(order: str) -> str:
     """The day with which an order or the name of a bucket begins."""
     return order[:10]
 
 
-def _before(text: str) -> str:
-    """A bound below ``text`` with no order or bucket between the two."""
-    return text[:-1] + chr(ord(text[-1]) - 1) + _LAST
-
-
-def _after(text: str) -> str:
-    """A bound above ``text`` with no order or bucket between the two."""
-    return text + "!"
-
-
 def _range(window: Window, position: Position | None, *, falling: bool) -> _Range:
-    low = codec.time_text(window.start) if window.start else _FIRST
+    low = codec.time_text(window.start) if window.start else FIRST
     # An order is longer than its time, so the bare time of the end excludes the end itself.
-    high = codec.time_text(window.end) if window.end else _LAST
-    if position is not None and falling:
-        high = min(high, _before(position.order))
-    elif position is not None:
-        low = max(low, _after(position.order))
-    return _Range(low, high, falling)
+    high = codec.time_text(window.end) if window.end else LAST
+    whole = _Range(low, high, falling)
+    return whole if position is None else whole.past(position.order)

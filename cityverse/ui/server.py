@@ -1,4 +1,4 @@
-"""The routes that ``app.py`` adds to Streamlit: building tiles, base layers, a health check."""
+"""The routes that ``app.py`` adds to Streamlit: tiles, base layers, files, a health check."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from cityverse import __version__
 from cityverse.map import http
 from cityverse.settings import Settings
+from cityverse.ui import media
 
 _state = {"started": False}
 
@@ -18,7 +19,11 @@ _state = {"started": False}
 def routes(settings: Settings) -> list[BaseRoute]:
     """All routes beside Streamlit's own."""
     _state["started"] = True
-    return [Route("/healthz", _health), *http.routes(tiles_folder(settings))]
+    return [
+        Route("/healthz", _health),
+        *http.routes(tiles_folder(settings)),
+        *media.routes(settings),
+    ]
 
 
 def tiles_folder(settings: Settings) -> Path:

@@ -30,12 +30,22 @@ def scans(source):
     ]
 
 
-def test_scan_is_called_nowhere():
+def test_scan_is_called_in_one_place():
     # The engine implements the word rather than calling it.
     files = [file for file in PACKAGE.rglob("*.py") if file.parent.name != "engine"]
     assert len(files) > 30
     found = {str(file): scans(file.read_text(encoding="utf-8")) for file in files}
-    assert {file: lines for file, lines in found.items() if lines} == {}
+    assert [file for file, lines in found.items() if lines] == [str(PACKAGE / "data" / "scan.py")]
+    assert len(found[str(PACKAGE / "data" / "scan.py")]) == 1
+
+
+def test_only_commands_of_an_operator_read_whole_tables():
+    using = {
+        str(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*.py")
+        if re.search(r"import (.*, )?scan\b|data\.scan", file.read_text(encoding="utf-8"))
+    }
+    assert using == {"data/export.py", "data/backfill.py", "data/legacy.py"}
 
 
 def test_a_scan_would_be_seen():

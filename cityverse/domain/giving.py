@@ -1,0 +1,165 @@
+"""Donation campaigns and contributions to them. Money is whole cents, never a float."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cityverse.domain.community import MEDIA_MOST, check_ids, check_published
+from cityverse.domain.places import Location
+from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
+from cityverse.errors import Conflict, InvalidField
+
+CENTS_MOST = 100_000_000
+RAISED_MOST = 10**15
+CURRENCY = "EUR"
+
+
+class CampaignStatus(StrEnum):
+    """Whether one can still give."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """An appeal for donations.
+
+    ``goal`` and ``raised`` are cents; ``raised`` and ``gifts`` count confirmed
+    contributions only. ``tax_reduction`` is the share of a gift, in percent, that the
+    donor's tax falls by, where ``tax_eligible``. ``link`` leads to where one pays.
+    """
+
+    id: str
+    association_id: str
+    association_name: str
+    title: str
+    description: str
+    created: datetime
+    goal: int
+    raised: int = field(default=0, metadata={"counter": True})
+    gifts: int = field(default=0, metadata={"counter": True})
+    status: CampaignStatus = CampaignStatus.OPEN
+    ends: datetime | None = None
+    link: str | None = None
+    tax_eligible: bool = False
+    tax_reduction: int = 0
+    location: Location | None = None
+    media: tuple[str, ...] = ()
+    demo: bool = False
+    version: int = 0
+    kind: str = field(default="campaign", init=False)
+
+    def takes_contributions(self, now: datetime) -> bool:
+        """Whether one can give: neither closed nor over."""
+        return self.status is CampaignStatus.OPEN and (self.ends is None or self.ends > now)
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_published(self)
+        check_text("title", self.title, longest=200)
+        check_whole("goal", self.goal, 1, RAISED_MOST)
+        check_whole("raised", self.raised, 0, RAISED_MOST)
+        check_between("gifts", self.gifts, 0, RAISED_MOST)
+        check_time("ends", self.ends)
+        check_link("link", self.link)
+        check_ids("media", self.media, most=MEDIA_MOST)
+        check_whole("tax_reduction", self.tax_reduction, 0, 100)
+        if self.tax_reduction and not self.tax_eligible:
+            raise InvalidField("tax_reduction", "is for campaigns that are tax-eligible")
+
+
+class ContributionState(StrEnum):
+    """Where a contribution stands; only confirmed ones count as raised."""
+
+    PLEDGED = "pledged"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    REFUNDED = "refunded"
+
+
+_S = ContributionState
+TRANSITIONS: Mapping[ContributionState, frozenset[ContributionState]] = {
+    _S.PLEDGED: frozenset({_S.CONFIRMED, _S.REFUSED}),
+    _S.CONFIRMED: frozenset({_S.REFUNDED}),
+    _S.REFUSED: frozenset(),
+    _S.REFUNDED: frozenset(),
+}
+"""Which state may follow which."""
+
+
+def check_transition(old: ContributionState, new: ContributionState) -> None:
+    """Raise Conflict when ``new`` may not follow ``old``."""
+    if new not in TRANSITIONS[old]:
+        raise Conflict(f"a contribution that is {old} cannot become {new}")
+
+
+def contribution_id(user_id: str, request_id: str) -> str:
+    """The id of the contribution that one request of a person makes, however often sent."""
+    return hashlib.sha256(f"{user_id}\n{request_id}".encode()).hexdigest()[:32]
+
+
+def correction_id(contribution: str) -> str:
+    """The id of the one entry that can cancel a contribution."""
+    return hashlib.sha256(f"correction\n{contribution}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One gift to a campaign, or the entry that cancels one.
+
+    ``cents`` never changes: what was confirmed by mistake is cancelled by an entry of the
+    opposite amount, which names the cancelled one in ``corrects``.
+    """
+
+    id: str
+    campaign_id: str
+    user_id: str
+    cents: int
+    created: datetime
+    state: ContributionState = field(default=_S.PLEDGED, metadata={"counter": True})
+    changed: datetime | None = field(default=None, metadata={"counter": True})
+    currency: str = CURRENCY
+    first_name: str = ""
+    surname: str = ""
+    address: str = ""
+    message: str = ""
+    anonymous: bool = False
+    corrects: str | None = None
+    demo: bool = False
+    version: int = 0
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_id("id", self.id)
+        check_id("campaign_id", self.campaign_id)
+        check_id("user_id", self.user_id)
+        if self.corrects is None:
+            check_whole("cents", self.cents, 1, CENTS_MOST)
+        else:
+            check_id("corrects", self.corrects)
+            check_whole("cents", self.cents, -CENTS_MOST, -1)
+        if self.currency != CURRENCY:
+            raise InvalidField("currency", f"must be {CURRENCY}")
+        check_time("created", self.created)
+        check_time("changed", self.changed)
+        check_text("first_name", self.first_name, longest=100, required=False)
+        check_text("surname", self.surname, longest=100, required=False)
+        check_text("address", self.address, longest=300, required=False)
+        check_text("message", self.message, longest=1000, required=False)
+
+    def erased(self) -> Contribution:
+        """The same without anything personal but who gave."""
+        return dataclasses.replace(self, first_name="", surname="", address="", message="")
+
+
+def check_whole(field_name: str, value: int, lowest: int, highest: int) -> None:
+    """A whole number within both bounds, which are allowed themselves."""
+    if not isinstance(value, int):
+        raise InvalidField(field_name, "must be a whole number")
+    check_between(field_name, value, lowest, highest)

@@ -1,0 +1,271 @@
+"""Every way to write, once: what must be there before, and the call that is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from doing_helpers import a_campaign, a_comment, a_contribution, a_product, an_application
+from helpers import NOW, article, association, event, location, mission, post, source
+from people_helpers import decision, follow, notification, report, user
+
+from cityverse.data.applications import ApplicationRepository
+from cityverse.data.associations import AssociationRepository
+from cityverse.data.attendance import AttendanceRepository
+from cityverse.data.awards import AwardRepository
+from cityverse.data.badges import BadgeRepository
+from cityverse.data.campaigns import CampaignRepository
+from cityverse.data.comments import CommentRepository
+from cityverse.data.contributions import ContributionRepository
+from cityverse.data.deletion import Deletion
+from cityverse.data.events import EventRepository
+from cityverse.data.follows import FollowRepository
+from cityverse.data.missions import MissionRepository
+from cityverse.data.news import NewsRepository
+from cityverse.data.notifications import NotificationRepository
+from cityverse.data.posts import PostRepository
+from cityverse.data.products import ProductRepository
+from cityverse.data.reactions import ReactionRepository
+from cityverse.data.reports import DecisionRepository, ReportRepository
+from cityverse.data.revoked import RevokedTokens
+from cityverse.data.rollups import RollupRepository
+from cityverse.data.sources import SourceRepository
+from cityverse.data.users import UserRepository
+from cityverse.domain.applications import ApplicationState
+from cityverse.domain.giving import ContributionState
+from cityverse.domain.points import Award, Badge
+from cityverse.domain.reactions import ReactionKind
+
+LATER = NOW + timedelta(days=30)
+Have = Callable[[type[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``prepare`` writes what must be there; ``act`` is the write, given what it answered.
+
+    ``have`` gives the repository of a class, over a connection that works.
+    """
+
+    kind: type[Any]
+    method: str
+    prepare: Callable[[Have], Any]
+    act: Callable[[Any, Any], Any]
+
+    def __str__(self) -> str:
+        return f"{self.kind.__name__}.{self.method}"
+
+
+SCENARIOS: list[Scenario] = []
+
+
+def scenario(
+    kind: type[Any],
+    method: str,
+    act: Callable[[Any, Any], Any],
+    prepare: Callable[[Have], Any] = lambda have: None,
+) -> None:
+    SCENARIOS.append(Scenario(kind, method, prepare, act))
+
+
+def _life(kind: type[Any], entity: Any, changed: Any, before: Callable[[Have], Any]) -> None:
+    """Creating, replacing and deleting as all repositories do."""
+
+    def existing(have: Have) -> Any:
+        before(have)
+        return have(kind).create(entity)
+
+    def replaced(repository: Any, old: Any) -> Any:
+        return repository.replace(old, replace(old, **changed))
+
+    scenario(kind, "create", lambda repository, _: repository.create(entity), before)
+    scenario(kind, "replace", replaced, existing)
+    scenario(kind, "delete", lambda repository, old: repository.delete(old), existing)
+
+
+def _nothing(have: Have) -> None:
+    """Nothing must be there before."""
+
+
+def _with(*wanted: tuple[type[Any], Any]) -> Callable[[Have], Any]:
+    """These items must be there; answers with the last one."""
+
+    def prepare(have: Have) -> Any:
+        return [have(kind).create(entity) for kind, entity in wanted][-1]
+
+    return prepare
+
+
+AN_ASSOCIATION = (
+    AssociationRepository,
+    association(name="Les Semeurs", rna="W751234567", demo=True),
+)
+A_USER = (UserRepository, user())
+A_POST = (PostRepository, post(demo=True, location=location()))
+A_MISSION = (MissionRepository, mission(starts=LATER, places=1, location=location()))
+AN_EVENT = (EventRepository, event(starts=LATER, ends=LATER, location=location()))
+A_CAMPAIGN = (CampaignRepository, a_campaign(id="c1"))
+A_PRODUCT = (ProductRepository, a_product(id="pr1", name="Panier"))
+AN_APPLICATION = (ApplicationRepository, an_application("m1"))
+A_COMMENT = (CommentRepository, a_comment("p1", id="k1"))
+A_GIFT = (ContributionRepository, a_contribution("c1", id="g1"))
+
+_life(*AN_ASSOCIATION, {"name": "Les Autres", "rna": "W759999999", "demo": False}, _nothing)
+_life(*A_USER, {"email": "other@example.org"}, _nothing)
+_life(BadgeRepository, Badge("b1", "Premier pas", NOW), {"name": "Second pas"}, _nothing)
+_life(*A_POST, {"title": "Courges", "created": LATER, "location": None}, _with(AN_ASSOCIATION))
+_life(*A_MISSION, {"title": "Couper la haie", "places": 3}, _with(AN_ASSOCIATION))
+_life(*AN_EVENT, {"title": "Troc de livres"}, _with(AN_ASSOCIATION))
+_life(*A_CAMPAIGN, {"title": "Un puits"}, _with(AN_ASSOCIATION))
+_life(*A_PRODUCT, {"name": "Corbeille"}, _with(AN_ASSOCIATION))
+_life(NewsRepository, article(expires_at=LATER), {"title": "Autre titre"}, _nothing)
+_life(SourceRepository, source(), {"name": "La Gazette"}, _nothing)
+_life(ReportRepository, report(), {"text": "Encore"}, _nothing)
+_life(*A_COMMENT, {"text": "Merci !"}, _with(AN_ASSOCIATION, A_POST))
+_life(*AN_APPLICATION, {"phone": ""}, _with(AN_ASSOCIATION, A_MISSION))
+_life(*A_GIFT, {"message": "Bon courage"}, _with(AN_ASSOCIATION, A_CAMPAIGN))
+
+scenario(
+    SourceRepository, "lease", lambda r, s: r.lease(s, NOW), _with((SourceRepository, source()))
+)
+scenario(UserRepository, "seen", lambda r, _: r.seen("u1", NOW), _with(A_USER))
+scenario(UserRepository, "notified", lambda r, _: r.notified("u1", NOW), _with(A_USER))
+scenario(FollowRepository, "follow", lambda r, _: r.follow(follow()), _with(A_USER, AN_ASSOCIATION))
+
+
+def _following(have: Have) -> None:
+    _with(A_USER, AN_ASSOCIATION)(have)
+    have(FollowRepository).follow(follow())
+
+
+scenario(FollowRepository, "unfollow", lambda r, _: r.unfollow("u1", "a1"), _following)
+scenario(
+    AwardRepository,
+    "give",
+    lambda r, _: r.give(Award("u1", "once:first", 5, NOW, hours=1)),
+    _with(A_USER),
+)
+scenario(NotificationRepository, "tell", lambda r, _: r.tell(notification()))
+scenario(
+    NotificationRepository,
+    "read",
+    lambda r, _: r.read(notification(), LATER),
+    lambda have: have(NotificationRepository).tell(notification()),
+)
+scenario(
+    DecisionRepository,
+    "decide",
+    lambda r, reported: r.decide(decision(), [reported]),
+    _with((ReportRepository, report())),
+)
+scenario(
+    RollupRepository, "add", lambda r, _: r.add("posts#city", date(2026, 11, 22), 3, "p1", NOW)
+)
+scenario(RevokedTokens, "revoke", lambda r, _: r.revoke("token", LATER))
+scenario(
+    CommentRepository,
+    "edit",
+    lambda r, old: r.edit(old, "Mieux dit", LATER),
+    _with(AN_ASSOCIATION, A_POST, A_COMMENT),
+)
+
+
+def _reacted(have: Have) -> None:
+    _with(AN_ASSOCIATION, A_POST)(have)
+    have(ReactionRepository).react("p1", "u1", ReactionKind.WOW, NOW)
+
+
+scenario(
+    ReactionRepository,
+    "react",
+    lambda r, _: r.react("p1", "u1", ReactionKind.LIKE, NOW),
+    _reacted,
+)
+scenario(ReactionRepository, "withdraw", lambda r, _: r.withdraw("p1", "u1"), _reacted)
+scenario(
+    ApplicationRepository,
+    "move",
+    lambda r, one: r.move(one.id, ApplicationState.APPROVED, NOW),
+    _with(AN_ASSOCIATION, A_MISSION, AN_APPLICATION),
+)
+scenario(
+    ApplicationRepository,
+    "erase",
+    lambda r, one: r.erase(one),
+    _with(AN_ASSOCIATION, A_MISSION, AN_APPLICATION),
+)
+
+
+def _approved(have: Have) -> Any:
+    one = _with(AN_ASSOCIATION, A_MISSION, AN_APPLICATION)(have)
+    return have(ApplicationRepository).move(one.id, ApplicationState.APPROVED, NOW)
+
+
+def _delete_approved(applications: Any, one: Any) -> None:
+    """Two writes; a page that tries again has read the application again."""
+    stored = applications.find(one.id)
+    if stored is not None:
+        applications.delete(stored)
+
+
+scenario(ApplicationRepository, "delete", _delete_approved, _approved)
+scenario(
+    ContributionRepository,
+    "contribute",
+    lambda r, _: r.contribute(a_contribution("c1"), "request"),
+    _with(AN_ASSOCIATION, A_CAMPAIGN),
+)
+scenario(
+    ContributionRepository,
+    "move",
+    lambda r, one: r.move(one.id, ContributionState.CONFIRMED, NOW),
+    _with(AN_ASSOCIATION, A_CAMPAIGN, A_GIFT),
+)
+
+
+def _confirmed(have: Have) -> Any:
+    one = _with(AN_ASSOCIATION, A_CAMPAIGN, A_GIFT)(have)
+    return have(ContributionRepository).move(one.id, ContributionState.CONFIRMED, NOW)
+
+
+scenario(
+    ContributionRepository,
+    "move",
+    lambda r, one: r.move(one.id, ContributionState.REFUNDED, NOW),
+    _confirmed,
+)
+scenario(
+    ContributionRepository,
+    "erase",
+    lambda r, one: r.erase(one),
+    _with(AN_ASSOCIATION, A_CAMPAIGN, A_GIFT),
+)
+scenario(
+    AttendanceRepository,
+    "attend",
+    lambda r, _: r.attend("e1", "u1", NOW),
+    _with(AN_ASSOCIATION, AN_EVENT),
+)
+
+
+def _coming(have: Have) -> None:
+    _with(AN_ASSOCIATION, AN_EVENT)(have)
+    have(AttendanceRepository).attend("e1", "u1", NOW)
+
+
+scenario(AttendanceRepository, "leave", lambda r, _: r.leave("e1", "u1"), _coming)
+
+
+def _family(have: Have) -> Any:
+    """A post with what belongs to it, of an association that is followed."""
+    _following(have)
+    _with(A_POST, A_COMMENT)(have)
+    have(ReactionRepository).react("p1", "u1", ReactionKind.LIKE, NOW)
+    return SimpleNamespace()
+
+
+scenario(Deletion, "delete", lambda r, _: r.delete("Posts", "p1"), _family)
+scenario(Deletion, "delete", lambda r, _: r.delete("Association", "a1"), _family)

@@ -1,0 +1,107 @@
+"""Tasks of many writes: the demo city and the articles of a poll, broken off anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+
+import pytest
+from harness import CURSORS, FAULTS, TIMEOUT_AFTER, WRITES, connection, content, empty
+from helpers import NOW, clear, settings_for, source
+
+from cityverse.community import demo
+from cityverse.data import client
+from cityverse.data.store import over
+from cityverse.errors import CityVerseError
+from cityverse.news import poll
+from cityverse.news.locate import Locator
+from cityverse.news.parse import Entry
+from cityverse.news.poll import Poller
+from cityverse.settings import read
+
+SIZES = {"associations": 1, "posts": 2, "missions": 1}
+ENTRIES = [
+    Entry(id=f"n{n}", title=f"Une piste {n} rue des Martyrs", link=None, published=NOW)
+    for n in range(3)
+]
+
+
+@pytest.fixture(scope="module")
+def brittle(engine_folder, dynamo):
+    clear(dynamo)
+    with connection(settings_for(engine_folder), attempts=1) as one:
+        yield one
+    clear(dynamo)
+
+
+@pytest.fixture(autouse=True)
+def in_order(monkeypatch):
+    """One thread, so that attempts have numbers; no waiting."""
+    monkeypatch.setattr(demo, "_THREADS", 1)
+    monkeypatch.setattr(client, "_pause", lambda attempt: None)
+    monkeypatch.setattr(poll, "Locator", _locator)
+
+
+@functools.cache
+def _locator():
+    """One for all tries: it takes a while to make."""
+    return Locator()
+
+
+def filled(on):
+    demo.fill(over(on.dynamo, CURSORS), SIZES, now=NOW)
+
+
+def removed(on):
+    demo.remove(over(on.dynamo, CURSORS))
+
+
+def polled(on):
+    store = over(on.dynamo, CURSORS)
+    Poller(store, read({})).store_entries(source(), ENTRIES, NOW)
+
+
+def check(on, prepare, task, faults, every):
+    """Broken at a call and done again, a task leaves what it leaves undisturbed."""
+    on.heal()
+    on.places.clear()
+    prepare(on)
+    on.heal()
+    task(on)
+    attempts = list(on.attempts)
+    expected = content(on.dynamo, on.places)
+    writes = [n for n, name in enumerate(attempts) if name in WRITES]
+    assert len(writes) > 2
+    for fault in faults:
+        for number in writes[::every]:
+            on.heal()
+            empty(on.dynamo, on.places)
+            prepare(on)
+            on.break_at(fault, *range(number, number + 500))
+            with contextlib.suppress(CityVerseError):
+                task(on)
+            on.heal()
+            task(on)
+            on.heal()
+            assert content(on.dynamo, on.places) == expected, (str(fault), number)
+    on.heal()
+    empty(on.dynamo, on.places)
+
+
+TASKS = {
+    "fill": (lambda on: None, filled),
+    "remove": (filled, removed),
+    "poll": (lambda on: None, polled),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_whole_after_a_second_try(name, brittle):
+    check(brittle, *TASKS[name], [TIMEOUT_AFTER], every=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_whole_after_any_fault_of_any_write(name, fault, brittle):
+    check(brittle, *TASKS[name], [fault], every=1)
