@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,6 @@ from cityverse.map import known
 
 _DECIMALS = 6
 _BATCH = 2000
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ def write(features: Iterable[Feature], source: str, output: IO[str]) -> int:
     stream = iter(features)
     while batch := list(islice(stream, _BATCH)):
         geometries = shapely.to_geojson(_in_degrees(_shapes(batch)))
-        for feature, geometry in zip(batch, geometries, strict=True):
-            number += 1
-            output.write(_line(feature, number, source, geometry))
+        numbered = enumerate(zip(batch, geometries, strict=True), number + 1)
+        output.write("".join(_line(f, n, source, geometry) for n, (f, geometry) in numbered))
+        number += len(batch)
     return number
 
 
@@ -83,20 +83,22 @@ def _in_degrees(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
 
 
 def _line(feature: Feature, number: int, source: str, geometry: str) -> str:
-    properties: dict[str, Any] = {
-        "id": number,
-        "height": feature.height,
-        "min_height": feature.min_height,
-        "levels": feature.levels,
-        "kind": feature.kind,
-        "source": source,
-    }
-    if feature.name:
-        properties["name"] = feature.name
-    made: dict[str, Any] = {"type": "Feature", "id": number, "properties": properties}
+    # Put together by hand: an encoder takes ten times as long over so many lines.
+    name = f',"name":{_text(feature.name)}' if feature.name else ""
+    zooms = ""
     if feature.zooms is not None:
-        made["tippecanoe"] = {"minzoom": feature.zooms[0], "maxzoom": feature.zooms[1]}
-    return f'{_ENCODER.encode(made)[:-1]},"geometry":{geometry}}}\n'
+        zooms = '"tippecanoe":{{"minzoom":{},"maxzoom":{}}},'.format(*feature.zooms)
+    return (
+        f'{{"type":"Feature","id":{number},{zooms}"properties":{{"id":{number},'
+        f'"height":{feature.height:.1f},"min_height":{feature.min_height:.1f},'
+        f'"levels":{feature.levels},"kind":{_text(feature.kind)},"source":{_text(source)}{name}}},'
+        f'"geometry":{geometry}}}\n'
+    )
+
+
+@lru_cache(maxsize=1000)
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def ranked(features: list[Feature], zooms: dict[int, float], deepest: int) -> list[Feature]:

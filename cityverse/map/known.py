@@ -157,7 +157,9 @@ def squares() -> tuple[Area, ...]:
     return tuple(
         Area(
             row["name"],
-            shapely.Point(to_metres([[row["lon"], row["lat"]]])[0]).buffer(row["radius"]),
+            shapely.Point(to_metres([[row["lon"], row["lat"]]])[0]).buffer(
+                row["radius"], quad_segs=6
+            ),
         )
         for row in _read("squares")
     )
