@@ -98,6 +98,7 @@ h1:not(.unseen) { font-size: 1.6rem !important; padding: 0 0 0.4rem !important; 
   .block-container { padding-left: 0.8rem; padding-right: 0.8rem; }
   .st-key-map iframe, .st-key-map [data-testid="stDeckGlJsonChart"] { height: 58vh !important; }
 }
+[data-testid="stHtml"] a { color: inherit; font-weight: 600; }
 mark { background: #ffd97a; color: #20242e; border-radius: 3px; padding: 0 2px; }
 </style>
 """
