@@ -23,7 +23,7 @@ from cityverse.domain.news import Article
 from cityverse.domain.places import Location
 
 CITY_ZONE = ZoneInfo("Europe/Paris")
-SHOWN_AT_FIRST = 40
+SHOWN_AT_FIRST = 28
 SHOWN_MOST = 200
 _METRES_PER_DEGREE = 111_320
 _UPCOMING = frozenset({Kind.MISSION, Kind.EVENT})

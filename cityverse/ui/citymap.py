@@ -38,7 +38,7 @@ def draw(page: Page, items: Sequence[CityItem], view: layers.View) -> str | None
 def _pin(page: Page, item: CityItem, location: Location) -> Pin:
     facts = [item.by, page.texts.moment(item.when, page.now)]
     if item.demo:
-        facts.append(page.texts("item.demo"))
+        facts.append(page.texts("item.demo_short"))
     return Pin(
         id=item.key,
         kind=item.kind,

@@ -63,10 +63,11 @@ def _filters(page: Page) -> Filter:
         width=190,
     )
     text = (st.session_state.get("q") or "").strip()
-    if text:
-        st.query_params["q"] = text
-    else:
-        st.query_params.pop("q", None)
+    if text != st.query_params.get("q", ""):
+        if text:
+            st.query_params["q"] = text
+        else:
+            del st.query_params["q"]
     return Filter(
         kinds=tuple(Kind(kind) for kind in kinds) or DAILY,
         period=Period(period),
