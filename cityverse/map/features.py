@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,7 @@ _DECIMALS = 6
 _BATCH = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """A building: its shape in metres (see ``known``), heights in metres, and what it is.
 
     ``zooms`` bounds the tiles it stands in; both ends belong to it.
@@ -85,15 +84,17 @@ def _in_degrees(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
 def _line(feature: Feature, number: int, source: str, geometry: str) -> str:
     # Put together by hand: an encoder takes ten times as long over so many lines.
     name = f',"name":{_text(feature.name)}' if feature.name else ""
-    zooms = ""
-    if feature.zooms is not None:
-        zooms = '"tippecanoe":{{"minzoom":{},"maxzoom":{}}},'.format(*feature.zooms)
     return (
-        f'{{"type":"Feature","id":{number},{zooms}"properties":{{"id":{number},'
+        f'{{"type":"Feature","id":{number},{_zooms(feature.zooms)}"properties":{{"id":{number},'
         f'"height":{feature.height:.1f},"min_height":{feature.min_height:.1f},'
         f'"levels":{feature.levels},"kind":{_text(feature.kind)},"source":{_text(source)}{name}}},'
         f'"geometry":{geometry}}}\n'
     )
+
+
+@lru_cache(maxsize=100)
+def _zooms(zooms: tuple[int, int] | None) -> str:
+    return "" if zooms is None else f'"tippecanoe":{{"minzoom":{zooms[0]},"maxzoom":{zooms[1]}}},'
 
 
 @lru_cache(maxsize=1000)
@@ -112,6 +113,6 @@ def ranked(features: list[Feature], zooms: dict[int, float], deepest: int) -> li
     rank = np.empty(len(features))
     rank[np.argsort(-mass, kind="stable")] = np.arange(len(features)) / len(features)
     return [
-        replace(f, zooms=(min(z for z, share in zooms.items() if place < share or f.name), deepest))
+        f._replace(zooms=(min(z for z, share in zooms.items() if place < share or f.name), deepest))
         for f, place in zip(features, rank, strict=True)
     ]

@@ -43,6 +43,11 @@ KIND_COLOURS: dict[str, Colour] = {
     Kind.EVENT: [224, 160, 48],
     Kind.ASSOCIATION: [155, 123, 224],
 }
+# Buildings one finds one's way by; a name alone has many a shop.
+_LANDMARKS = (
+    *("monument", "cathedral", "church", "train_station", "museum"),
+    *("palace", "government", "public", "civic", "theatre"),
+)
 _NO_KIND: Colour = [128, 128, 128]
 
 
@@ -209,8 +214,9 @@ def _lines(name: str, colour: Colour, width: str, thinnest: float = 0.5) -> pyde
 
 def _buildings(tile_set: TileSetInfo, palette: _Palette) -> pydeck.Layer:
     low, middle, high, highest = (json.dumps(colour) for colour in palette.buildings)
+    landmark = "||".join(f"properties.kind=='{kind}'" for kind in _LANDMARKS)
     colour = (
-        f"@@=properties.name ? {json.dumps(palette.monument)} : properties.height > 34 ? {highest}"
+        f"@@=({landmark}) ? {json.dumps(palette.monument)} : properties.height > 34 ? {highest}"
         f" : properties.height > 25 ? {high} : properties.height > 18 ? {middle} : {low}"
     )
     return pydeck.Layer(

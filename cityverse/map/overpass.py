@@ -27,7 +27,6 @@ ATTRIBUTION = "© OpenStreetMap contributors (ODbL)"
 STOREY = 3.1
 DEFAULT_HEIGHT = 18.0
 _FILE_MOST = 256 * 1024 * 1024
-_TYPES = frozenset(("node", "way", "relation"))
 # What geometry of another form than documented leads to.
 _MALFORMED = (
     AttributeError,
@@ -42,7 +41,7 @@ _MALFORMED = (
 _FURTHEST = (180.0, 85.0)
 _HIGHEST = 400.0
 _LEVELS_MOST = 130
-_SMALLEST = 4.0
+_SMALLEST = 1.0
 _COVERED = 0.75
 
 _METRES = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:m|metre|metres|meter|meters)?\s*")
@@ -109,11 +108,15 @@ def _elements(path: Path) -> list[Element]:
     remark = str(answer.get("remark", ""))
     if remark.startswith("runtime error"):
         raise MapInputUnreadable(f"{path} is incomplete, says Overpass: {remark[:200]}")
-    return [e for e in elements if isinstance(e, dict) and e.get("type") in _TYPES and _id(e)]
+    return [element for element in elements if _is_element(element)]
 
 
-def _id(element: Element) -> bool:
-    return isinstance(element.get("id"), int)
+def _is_element(thing: Any) -> bool:
+    return (
+        isinstance(thing, dict)
+        and thing.get("type") in ("node", "way", "relation")
+        and isinstance(thing.get("id"), int)
+    )
 
 
 def _tags(element: Element) -> dict[str, Any]:

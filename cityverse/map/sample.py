@@ -190,14 +190,24 @@ def _lengths(vectors: Array) -> Array:
 
 def _planned(shapes: Shapes, random: np.random.Generator) -> _Blocks:
     """What is built on each block, after the arrondissement it lies in or is nearest to."""
-    tree = shapely.STRtree([area.shape for area in known.arrondissements()])
-    numbers = np.asarray(tree.nearest(shapely.centroid(shapes))) + 1
+    numbers = _arrondissements_of(shapely.centroid(shapes))
     plans = [_DISTRICTS[int(number)] for number in numbers]
     spreads = np.array([plan.spread for plan in plans])
     heights = random.normal([plan.height for plan in plans], spreads / 2)
     modern = random.random(len(shapes)) < [plan.modern for plan in plans]
     modern &= shapely.area(shapes) > _SLABS_FROM
     return _Blocks(shapes, np.maximum(9.0, heights), spreads, modern)
+
+
+def _arrondissements_of(points: Shapes) -> Numbers:
+    """The number of the arrondissement each point lies in, or is nearest to."""
+    tree = shapely.STRtree([area.shape for area in known.arrondissements()])
+    found: Numbers = np.zeros(len(points), dtype=int)
+    inside, area = tree.query(points, predicate="intersects")
+    found[inside] = area + 1
+    lost = found == 0
+    found[lost] = tree.nearest(points[lost]) + 1
+    return found
 
 
 def _courts(shapes: Shapes) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -308,6 +318,7 @@ def _built(shapes: Shapes, heights: Array, zooms: tuple[int, int]) -> Iterator[F
 def _features(
     shapes: Shapes, heights: Array, kind: str, zooms: tuple[int, int]
 ) -> Iterator[Feature]:
-    for shape, height in zip(shapes, np.round(np.maximum(_LOWEST, heights), 1), strict=True):
-        tall = float(height)
-        yield Feature(shape, tall, levels=max(1, round(tall / STOREY)), kind=kind, zooms=zooms)
+    tall = heights.clip(min=_LOWEST).round(1)
+    levels = np.rint(tall / STOREY).astype(int)
+    for shape, height, count in zip(shapes, tall.tolist(), levels.tolist(), strict=True):
+        yield Feature(shape, height, levels=count, kind=kind, zooms=zooms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from cityverse import __version__
@@ -18,7 +18,7 @@ _state = {"started": False}
 def routes(settings: Settings) -> list[BaseRoute]:
     """All routes beside Streamlit's own."""
     _state["started"] = True
-    return [Route("/healthz", _health), *http.routes(tiles_folder(settings))]
+    return [Route("/healthz", _health), *http.routes(tiles_folder(settings)), *_ENDS]
 
 
 def tiles_folder(settings: Settings) -> Path:
@@ -29,6 +29,14 @@ def tiles_folder(settings: Settings) -> Path:
 def started() -> bool:
     """Whether this process was started through ``app.py``, and so has the routes."""
     return _state["started"]
+
+
+async def _missing(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("not found", 404)
+
+
+# Below these nothing is a page, so nothing is answered with one.
+_ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in ("tiles", "map")]
 
 
 async def _health(_: Request) -> JSONResponse:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import streamlit as st
 
+from cityverse.community.city import Period
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError
 from cityverse.settings import current
@@ -137,8 +138,10 @@ def _sidebar(texts: Texts) -> None:
 
 
 def _search_submitted() -> None:
-    """The results stand on the first page, wherever one searches."""
+    """The results stand on the first page, wherever one searches, and from all times."""
     st.session_state["search_submitted"] = True
+    if st.session_state["q"]:
+        st.session_state["period"] = Period.ALL
 
 
 def _preferences(texts: Texts) -> None:

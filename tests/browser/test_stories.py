@@ -72,6 +72,8 @@ def test_filters_stand_in_the_address_and_survive_a_reload(reader):
 
 def test_english_and_dark_stay_chosen(reader):
     one = reader(color_scheme="light").open()
+    one.page.goto(one.address + "/?arrondissement=18")
+    one.page.wait_for_selector("button[data-kind]")
     one.page.locator("select[name=language]").select_option("en")
     expect(one.page.get_by_text("What would you like to see?")).to_be_visible()
     one.page.locator("select[name=theme]").select_option("dark")
@@ -79,6 +81,8 @@ def test_english_and_dark_stay_chosen(reader):
         "() => getComputedStyle(document.querySelector('[data-testid=stApp]'))"
         ".backgroundColor === 'rgb(14, 19, 32)'"
     )
+    assert "arrondissement=18" in one.page.url
+    assert one.page.get_by_text("18th").first.is_visible()
     again = one.new_page()
     again.goto(one.address + "/Feed")
     expect(again.get_by_role("heading", name="Associations' feed")).to_be_visible()
