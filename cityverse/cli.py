@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         logging.basicConfig(
-            level=settings.current().log_level.upper(),
+            level=settings.current().log_level,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
         command: Command = options.command

@@ -94,7 +94,9 @@ def _say(text: str) -> None:
 
 
 def _fail(what: str, settings: Settings) -> int:
-    _say(f"cityverse: {what}; see {settings.data_dir / 'logs'}")
+    free = shutil.disk_usage(settings.data_dir).free
+    why = "the disk is full" if free < _DISK_LEAST else f"see {settings.data_dir / 'logs'}"
+    print(f"cityverse: {what}; {why}", file=sys.stderr)
     return 1
 
 
@@ -130,7 +132,8 @@ def _check_disk(folder: Path) -> None:
 
 def _check_port(host: str, port: int) -> None:
     """Fail early and clearly; the moment between this look and the start is the dashboard's."""
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -168,6 +171,8 @@ class EnginePart:
 
     def start(self) -> None:
         """Start it on the port it had before, if any."""
+        if self._engine is None and launch.running(self._data_dir):
+            _end_borrowed(self._data_dir)
         self._engine = launch.start(self._data_dir, self._port, with_this_process=True)
         self._port = urlsplit(self._engine.endpoint.endpoint).port or 0
 
@@ -181,6 +186,16 @@ class EnginePart:
             self._engine.stop()
 
 
+def _end_borrowed(data_dir: Path) -> None:
+    """End an engine that a command left behind; raises EngineError when one still uses it."""
+    with launch.borrowed(data_dir):
+        pass  # the last who borrowed it stops it
+    if launch.running(data_dir):
+        raise EngineError(
+            f"another CityVerse command is at work on {data_dir}: wait until it has ended"
+        )
+
+
 @dataclass
 class CommandPart:
     """A Python program of our own, with its output in a log file."""
@@ -192,7 +207,11 @@ class CommandPart:
 
     def start(self) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches it through us alone."""
-        with self.log_file.open("ab") as output:
+        try:
+            output = self.log_file.open("ab")
+        except OSError as error:
+            raise EngineError(f"cannot write {self.log_file}: {error.strerror}") from error
+        with output:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
                 cwd=_ROOT,

@@ -47,15 +47,28 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("say a whole number") from None
+
+
+def _level(text: str) -> str:
+    if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("say DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
 def _port(text: str) -> int:
-    port = int(text)
+    port = _whole(text)
     if not 0 < port < 65536:
         raise ValueError("a port lies between 1 and 65535")
     return port
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number <= 0:
         raise ValueError("must be above zero")
     return number
@@ -97,7 +110,7 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "key that signs page cursors; made and kept in the data folder when empty",
     ),
-    Setting("CITYVERSE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR"),
+    Setting("CITYVERSE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
     Setting("AWS_DEFAULT_REGION", "eu-west-3", "region of the tables and buckets"),
     Setting("AWS_ACCESS_KEY_ID", "", "access key; empty means the role of the machine"),
     Setting("AWS_SECRET_ACCESS_KEY", "", "secret of the access key"),

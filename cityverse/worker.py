@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from cityverse.data.store import Store, connect
-from cityverse.errors import CityVerseError, NotFound
+from cityverse.errors import CityVerseError, InputError, NotFound
 from cityverse.news import feeds
 from cityverse.news.poll import Poller, Result
 from cityverse.settings import Settings
@@ -47,15 +47,20 @@ def _round(store: Store, poller: Poller, settings: Settings, stop: threading.Eve
     store.set_meta("worker", seen_at=now.isoformat(), polling=int(settings.news_poll))
     if settings.news_poll:
         for result in poller.poll(store.sources.due(now), stop):
-            log.info("%s", result)
+            if result.error is None:  # a failure is logged where it happens, once
+                log.info("%s", result)
 
 
 def poll_now(settings: Settings, *, source: str | None, all_sources: bool) -> list[Result]:
-    """Poll once: one source, all of them, or those that are due. Raises NotFound."""
+    """Poll once: one source, all of them, or those that are due. Raises InputError, NotFound."""
     store = connect(settings)
     poller = _poller(store, settings)
     if source is not None:
-        return poller.poll([store.sources.get(source)], threading.Event())
+        found = store.sources.find(source)
+        if found is None:
+            known = ", ".join(sorted(one.id for one in poller.active()))
+            raise InputError(f"there is no source {source}; there are {known}")
+        return poller.poll([found], threading.Event())
     if all_sources:
         active = poller.active()
         if not active:

@@ -1,6 +1,7 @@
 """The command line says what is wrong in one line and answers with the right exit code."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,36 @@ def test_provision_plan_changes_nothing_and_provision_completes(tmp_path):
     done = cityverse("provision", data_dir=tmp_path)
     assert done.stdout == planned.stdout
     assert cityverse("provision", "--plan", data_dir=tmp_path).stdout == ""
+
+
+@pytest.mark.parametrize("value", ["loud", ""])
+def test_a_level_nobody_knows_is_one_line(value, monkeypatch, tmp_path):
+    monkeypatch.setenv("CITYVERSE_LOG_LEVEL", value)
+    answer = cityverse("provision", "--plan", data_dir=tmp_path)
+    assert answer.returncode == (2 if value else 0)
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path):
+    taken = tmp_path / "file"
+    taken.write_text("")
+    answer = cityverse("provision", "--plan", data_dir=taken)
+    assert answer.returncode == 1
+    assert one_line(answer.stderr)
+
+
+def test_polling_a_source_nobody_knows_names_those_there_are(tmp_path):
+    answer = cityverse("news", "poll", "--source", "nix", data_dir=tmp_path)
+    assert answer.returncode == 2
+    assert one_line(answer.stderr)
+    assert "20-minutes-paris" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))]
+)
+def test_every_link_of_the_documents_leads_somewhere(document):
+    path = ROOT / document
+    prose = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#:]+)\)", prose)
+    assert [link for link in links if not (path.parent / link).exists()] == []

@@ -68,7 +68,8 @@ def data_dir(tmp_path):
     with sqlite3.connect(tiles) as made:
         made.executescript(
             "CREATE TABLE metadata (name TEXT, value TEXT);"
-            "CREATE TABLE tiles (zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);"
+            "CREATE TABLE tiles"
+            " (zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);"
         )
     made.close()
     return tmp_path
@@ -191,3 +192,29 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
     assert process.returncode == 1
     assert told.count("\n") == 1
     assert str(taken) in told
+
+
+def test_an_engine_that_a_killed_command_left_is_no_obstacle(data_dir):
+    left = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time\nfrom pathlib import Path\n"
+            "from cityverse.engine.launch import borrowed\n"
+            "with borrowed(Path(sys.argv[1])): print('ready', flush=True); time.sleep(600)",
+            str(data_dir),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert left.stdout.readline() == "ready\n"
+    with running(data_dir, free_port()) as process:
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "another CityVerse command" in told
+    left.kill()
+    left.wait()
+    left.stdout.close()
+    with running(data_dir, free_port()) as process:
+        until_ready(process)

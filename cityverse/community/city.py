@@ -12,19 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
-from cityverse.data.timeline import Page
+from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.community import Association, Event, Mission, Post
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.domain.news import Article
 from cityverse.domain.places import Location
 
 CITY_ZONE = ZoneInfo("Europe/Paris")
-SHOWN_AT_FIRST = 40
+SHOWN_AT_FIRST = 28
 SHOWN_MOST = 200
+# What is "close by" for somebody on foot, in metres.
+CLOSE = 1500
 _METRES_PER_DEGREE = 111_320
 _UPCOMING = frozenset({Kind.MISSION, Kind.EVENT})
 
@@ -124,7 +127,8 @@ def nearby(item: CityItem, others: Iterable[CityItem], most: int = 3) -> list[tu
         for other in others
         if other.location and other.key != item.key and other.kind in _UPCOMING
     ]
-    return sorted(around, key=lambda pair: pair[1])[:most]
+    close = (pair for pair in around if pair[1] <= CLOSE)
+    return sorted(close, key=lambda pair: pair[1])[:most]
 
 
 def distance(one: Location, other: Location) -> int:
@@ -147,7 +151,6 @@ def window_of(kind: Kind, period: Period, now: datetime) -> Window:
 
 
 def _listed(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
-    page: Page[Article] | Page[Post] | Page[Mission] | Page[Event] | Page[Association]
     page = _repository(store, kind).page(
         limit=min(wanted.limit, SHOWN_MOST),
         window=window_of(kind, wanted.period, now),
@@ -183,14 +186,15 @@ def _in_arrondissement(item: CityItem, arrondissement: int | None) -> bool:
     return item.location is not None and item.location.arrondissement == arrondissement
 
 
-def _repository(store: Store, kind: Kind):  # type: ignore[no-untyped-def]
-    return {
+def _repository(store: Store, kind: Kind) -> TimelineRepository[Any]:
+    repositories: dict[Kind, TimelineRepository[Any]] = {
         Kind.NEWS: store.news,
         Kind.POST: store.posts,
         Kind.MISSION: store.missions,
         Kind.EVENT: store.events,
         Kind.ASSOCIATION: store.associations,
-    }[kind]
+    }
+    return repositories[kind]
 
 
 def as_item(entity: Article | Post | Mission | Event | Association) -> CityItem:

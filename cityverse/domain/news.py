@@ -33,6 +33,7 @@ class Source:
     """A feed we poll, with all that the next poll must know.
 
     Times are aware UTC; ``interval`` is what the feed asked for, in seconds.
+    ``configured_url`` is the address in the list of sources; ``url`` where it moved for good.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Source:
     interval: int = 0
     articles: int = 0
     configured: bool = True
+    configured_url: str | None = None
     lease_until: datetime | None = None
     demo: bool = False
     version: int = 0

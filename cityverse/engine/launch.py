@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 _LOG_BYTES = 5_000_000
 _FILE_BYTES = 10_000
+_DISK_LEAST = 1_000_000
 
 # Engines that serve other borrowers still; held so that they are reaped when they end.
 _left_running: list[subprocess.Popen[bytes]] = []
@@ -104,10 +106,11 @@ def start(
     try:
         return EngineProcess(process, Endpoint(**json.loads(line)))
     except (ValueError, TypeError) as error:
+        ended = process.poll()
         process.kill()  # it has ended already, unless it took too long
         process.wait()
         said = _last_line(data_dir, said_before)
-        raise EngineError(said or f"the engine did not answer within {timeout:g} s") from error
+        raise EngineError(said or _why(data_dir, ended, timeout)) from error
 
 
 @contextmanager
@@ -119,8 +122,12 @@ def borrowed(data_dir: Path, *, timeout: float = 30.0) -> Iterator[Endpoint]:
     seconds.
     """
     data_dir = data_dir.absolute()
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / _USERS_FILE).open("a") as users:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (data_dir / _USERS_FILE).open("a")
+    except OSError as error:
+        raise EngineError(f"cannot write to {data_dir}: {error.strerror}") from error
+    with file as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         found: Endpoint | EngineProcess | None = None
         try:
@@ -145,7 +152,11 @@ def _find_or_start(data_dir: Path, timeout: float) -> Endpoint | EngineProcess:
                 raise
             sleep(_LOOK_SECONDS)
             continue
-        (data_dir / _BORROWED_FILE).write_text(str(engine.process.pid))
+        try:
+            (data_dir / _BORROWED_FILE).write_text(str(engine.process.pid))
+        except OSError as error:
+            engine.stop()
+            raise EngineError(f"cannot write to {data_dir}: {error.strerror}") from error
         return engine
 
 
@@ -218,6 +229,15 @@ def _answers(endpoint: Endpoint) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _why(data_dir: Path, ended: int | None, timeout: float) -> str:
+    """Why an engine that could not even log did not come up."""
+    if shutil.disk_usage(data_dir).free < _DISK_LEAST:
+        return f"the engine cannot write to {data_dir}: the disk is full"
+    if ended is not None:
+        return f"the engine ended at once, with exit code {ended}"
+    return f"the engine did not answer within {timeout:.0f} s"
 
 
 def _environment() -> dict[str, str]:

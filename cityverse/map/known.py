@@ -157,7 +157,9 @@ def squares() -> tuple[Area, ...]:
     return tuple(
         Area(
             row["name"],
-            shapely.Point(to_metres([[row["lon"], row["lat"]]])[0]).buffer(row["radius"]),
+            shapely.Point(to_metres([[row["lon"], row["lat"]]])[0]).buffer(
+                row["radius"], quad_segs=6
+            ),
         )
         for row in _read("squares")
     )
@@ -179,13 +181,14 @@ def _bridge(row: dict[str, Any]) -> Axis:
     middle = shapely.Point(to_metres([[row["lon"], row["lat"]]])[0])
     river = min(rivers(), key=lambda axis: axis.line.distance(middle))
     along = river.line.project(middle)
-    here, ahead = river.line.interpolate(along), river.line.interpolate(along + 20)
+    centre = here = river.line.interpolate(along)
+    ahead = river.line.interpolate(along + 20)
     if here.distance(ahead) < 1:
         here, ahead = river.line.interpolate(along - 20), here
     direction = np.array([ahead.x - here.x, ahead.y - here.y])
     across = np.array([-direction[1], direction[0]]) / np.hypot(*direction)
     reach = river.width / 2 + 18
-    ends = [np.array([middle.x, middle.y]) + sign * reach * across for sign in (-1, 1)]
+    ends = [np.array([centre.x, centre.y]) + sign * reach * across for sign in (-1, 1)]
     return Axis(row["name"], LineString(ends), row["width"])
 
 

@@ -32,6 +32,7 @@ _WORKER = "/app/static/mvt-worker.js"
 _ATLAS = "/app/static/pins.png"
 _ICON = 128
 _STEM_METRES = 150
+_TITLE_MOST = 100
 # Drawn one over the other on the ground, in this order, without fighting for depth.
 _FLAT = {"depthCompare": "always", "depthWriteEnabled": False}
 
@@ -42,6 +43,12 @@ KIND_COLOURS: dict[str, Colour] = {
     Kind.EVENT: [224, 160, 48],
     Kind.ASSOCIATION: [155, 123, 224],
 }
+# Buildings one finds one's way by; a name alone has many a shop.
+_LANDMARKS = (
+    *("monument", "cathedral", "church", "train_station", "museum"),
+    *("palace", "government", "public", "civic", "theatre"),
+)
+_NO_KIND: Colour = [128, 128, 128]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +82,13 @@ _PALETTES: dict[Theme, _Palette] = {
     "dark": _Palette(
         outside=[11, 15, 25],
         land=[19, 25, 39],
-        water=[28, 66, 122],
+        water=[30, 72, 134],
         park=[22, 56, 47],
         street=[33, 42, 62],
         rail=[44, 46, 60],
         border=[110, 132, 180, 150],
         label=[205, 214, 232],
-        buildings=([47, 59, 86], [60, 76, 108], [80, 98, 134], [116, 136, 174]),
+        buildings=([50, 63, 92], [64, 80, 114], [86, 105, 143], [124, 145, 184]),
         monument=[232, 190, 112],
         material={
             "ambient": 0.42,
@@ -100,10 +107,10 @@ _PALETTES: dict[Theme, _Palette] = {
         border=[112, 122, 152, 150],
         label=[58, 62, 78],
         buildings=([240, 232, 216], [232, 221, 201], [223, 208, 183], [209, 189, 158]),
-        monument=[196, 140, 52],
+        monument=[226, 178, 98],
         material={
-            "ambient": 0.62,
-            "diffuse": 0.46,
+            "ambient": 0.66,
+            "diffuse": 0.44,
             "shininess": 12,
             "specularColor": [40, 40, 40],
         },
@@ -116,7 +123,13 @@ class CompactDeck(pydeck.Deck):  # type: ignore[misc]
 
     def to_json(self) -> str:
         """The specification for the browser."""
-        return json.dumps(self, sort_keys=True, default=default_serialize, separators=(",", ":"))
+        return json.dumps(
+            self,
+            sort_keys=True,
+            default=default_serialize,
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
 
 
 def deck(
@@ -161,11 +174,13 @@ def _ground(palette: _Palette) -> list[pydeck.Layer]:
         _areas("outside", outside, palette.outside),
         _areas("land", base.url("land"), palette.land),
         _areas("parks", base.url("parks"), palette.park),
-        _lines("streets", palette.street, "properties.width"),
         _lines("rails", palette.rail, "properties.width"),
+        _lines("streets", palette.street, "properties.width"),
+        _areas("squares", base.url("squares"), palette.street),
+        # Borders follow the middle of the river: under the water they do not cut it in two.
+        _lines("arrondissements", palette.border, "2", thinnest=1),
         _areas("water", base.url("water"), palette.water),
         _lines("bridges", palette.street, "properties.width"),
-        _lines("arrondissements", palette.border, "10", thinnest=1),
     ]
 
 
@@ -199,8 +214,9 @@ def _lines(name: str, colour: Colour, width: str, thinnest: float = 0.5) -> pyde
 
 def _buildings(tile_set: TileSetInfo, palette: _Palette) -> pydeck.Layer:
     low, middle, high, highest = (json.dumps(colour) for colour in palette.buildings)
+    landmark = "||".join(f"properties.kind=='{kind}'" for kind in _LANDMARKS)
     colour = (
-        f"@@=properties.name ? {json.dumps(palette.monument)} : properties.height > 34 ? {highest}"
+        f"@@=({landmark}) ? {json.dumps(palette.monument)} : properties.height > 34 ? {highest}"
         f" : properties.height > 25 ? {high} : properties.height > 18 ? {middle} : {low}"
     )
     return pydeck.Layer(
@@ -212,10 +228,8 @@ def _buildings(tile_set: TileSetInfo, palette: _Palette) -> pydeck.Layer:
         extruded=True,
         # Monuments of the sample are drawn apart, since tiles know no height of a base.
         get_elevation="properties.kind == 'monument' ? 0 : properties.height",
-        pickable=True,
-        auto_highlight=True,
-        highlight_color=[255, 196, 92, 160],
-        unique_id_property=String("id"),
+        # A tooltip has one template for all layers, and picking a house would dim all pins.
+        pickable=False,
         material=palette.material,
         max_requests=8,
         load_options={"mvt": {"workerUrl": _WORKER}},
@@ -257,30 +271,19 @@ def _labels(palette: _Palette) -> pydeck.Layer:
 
 
 def _pins(pins: Sequence[Pin]) -> list[pydeck.Layer]:
-    colours = " : ".join(
-        f"k=='{kind}' ? {json.dumps(colour)}" for kind, colour in KIND_COLOURS.items()
-    )
     exact = [_spot(pin) for pin in pins if not pin.area]
+    near = [_spot(pin) for pin in pins if pin.area]
     return [
-        pydeck.Layer(
-            "ScatterplotLayer",
-            [_spot(pin) | {"r": 320 if pin.area else 46} for pin in pins],
-            id="halos",
-            get_position="p",
-            get_radius="r",
-            radius_min_pixels=5,
-            opacity=0.22,
-            pickable=False,
-            parameters=_FLAT,
-            get_fill_color=f"{colours} : [128,128,128]",
-        ),
+        # Somewhere within this ring: an item known only to its area must not look exact.
+        _discs("areas", near, 320, _by_kind(alpha=24), get_line_color=_by_kind(alpha=170)),
+        _discs("halos", exact, 42, _by_kind(alpha=80)),
         pydeck.Layer(
             "LineLayer",
             exact,
             id="stems",
             get_source_position="p",
             get_target_position=f"[p[0],p[1],{_STEM_METRES}]",
-            get_color=f"{colours} : [128,128,128]",
+            get_color=_by_kind(),
             get_width=2,
             width_units=String("pixels"),
             pickable=False,
@@ -305,18 +308,52 @@ def _pins(pins: Sequence[Pin]) -> list[pydeck.Layer]:
     ]
 
 
+def _discs(name: str, spots: list[Any], metres: float, fill: str, **more: str) -> pydeck.Layer:
+    return pydeck.Layer(
+        "ScatterplotLayer",
+        spots,
+        id=name,
+        get_position="p",
+        get_radius=metres,
+        radius_min_pixels=5,
+        get_fill_color=fill,
+        stroked=bool(more),
+        line_width_min_pixels=1.5,
+        get_line_width=6,
+        pickable=False,
+        parameters=_FLAT,
+        **more,
+    )
+
+
+def _by_kind(alpha: int = 255) -> str:
+    """An expression for the colour of an item's kind."""
+    cases = (f"k=='{kind}'?{_compact([*rgb, alpha])}" for kind, rgb in KIND_COLOURS.items())
+    return f"{':'.join(cases)}:{_compact([*_NO_KIND, alpha])}"
+
+
+def _compact(colour: Colour) -> str:
+    return json.dumps(colour, separators=(",", ":"))
+
+
 def _spot(pin: Pin) -> dict[str, Any]:
-    return {"p": [pin.lon, pin.lat], "k": pin.kind}
+    return {"p": _point(pin), "k": pin.kind}
 
 
 def _row(pin: Pin) -> dict[str, Any]:
+    title = pin.title
     return {
         "id": pin.id,
         "kind": pin.kind,
-        "p": [pin.lon, pin.lat, 20 if pin.area else _STEM_METRES],
-        "title": pin.title,
+        "p": [*_point(pin), 20 if pin.area else _STEM_METRES],
+        "title": title if len(title) <= _TITLE_MOST else f"{title[: _TITLE_MOST - 1].rstrip()}…",
         "subtitle": pin.subtitle,
     }
+
+
+def _point(pin: Pin) -> list[float]:
+    # Five decimals are about a metre; all of this travels on every change of a filter.
+    return [round(pin.lon, 5), round(pin.lat, 5)]
 
 
 def _icon_mapping() -> dict[str, dict[str, Any]]:

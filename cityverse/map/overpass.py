@@ -26,10 +26,22 @@ SOURCE = "overpass"
 ATTRIBUTION = "© OpenStreetMap contributors (ODbL)"
 STOREY = 3.1
 DEFAULT_HEIGHT = 18.0
-_FILE_MOST = 512 * 1024 * 1024
+_FILE_MOST = 256 * 1024 * 1024
+# What geometry of another form than documented leads to.
+_MALFORMED = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    shapely.GEOSException,
+)
+# Longitude and latitude that a tile can hold.
+_FURTHEST = (180.0, 85.0)
 _HIGHEST = 400.0
 _LEVELS_MOST = 130
-_SMALLEST = 4.0
+_SMALLEST = 1.0
 _COVERED = 0.75
 
 _METRES = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:m|metre|metres|meter|meters)?\s*")
@@ -48,19 +60,21 @@ def read(path: Path, report: Report) -> list[Feature]:
     points = {
         e["id"]: (e["lon"], e["lat"])
         for e in elements
-        if e.get("type") == "node" and "lon" in e and "lat" in e
+        if e["type"] == "node" and "lon" in e and "lat" in e
     }
-    ways = {e["id"]: e for e in elements if e.get("type") == "way" and "id" in e}
+    ways = {e["id"]: e for e in elements if e["type"] == "way"}
+    outlines = _outlines(elements)
     wholes: list[Feature] = []
     parts: list[Feature] = []
     seen: set[bytes] = set()
     for element in elements:
-        tags = element.get("tags")
-        if not isinstance(tags, dict) or not ({"building", "building:part"} & tags.keys()):
-            continue
-        if element.get("type") not in {"way", "relation"}:
+        tags = _tags(element)
+        if element["type"] == "node" or not _is_building(tags):
             continue
         report.read += 1
+        if element["type"] == "way" and element["id"] in outlines:
+            report.skip("outline of a relation")
+            continue
         feature = _feature(element, tags, ways, points, report)
         if feature is None:
             continue
@@ -77,6 +91,8 @@ def read(path: Path, report: Report) -> list[Feature]:
 
 def _elements(path: Path) -> list[Element]:
     try:
+        if not path.is_file():
+            raise MapInputUnreadable(f"{path} is not there, or no file")
         if path.stat().st_size > _FILE_MOST:
             raise MapInputUnreadable(f"{path} is larger than {_FILE_MOST // 2**20} MB")
         answer = json.loads(path.read_bytes())
@@ -89,7 +105,44 @@ def _elements(path: Path) -> list[Element]:
     elements = answer.get("elements") if isinstance(answer, dict) else None
     if not isinstance(elements, list):
         raise MapInputUnreadable(f"{path} is JSON, but no Overpass answer: it has no elements")
-    return [element for element in elements if isinstance(element, dict)]
+    remark = str(answer.get("remark", ""))
+    if remark.startswith("runtime error"):
+        raise MapInputUnreadable(f"{path} is incomplete, says Overpass: {remark[:200]}")
+    return [element for element in elements if _is_element(element)]
+
+
+def _is_element(thing: Any) -> bool:
+    return (
+        isinstance(thing, dict)
+        and thing.get("type") in ("node", "way", "relation")
+        and isinstance(thing.get("id"), int)
+    )
+
+
+def _tags(element: Element) -> dict[str, Any]:
+    tags = element.get("tags")
+    return tags if isinstance(tags, dict) else {}
+
+
+def _is_building(tags: dict[str, Any]) -> bool:
+    return any(tags.get(key, "no") != "no" for key in ("building", "building:part"))
+
+
+def _members(relation: Element) -> list[Any]:
+    members = relation.get("members")
+    return members if isinstance(members, list) else []
+
+
+def _outlines(elements: list[Element]) -> set[int]:
+    """The ways that building relations have as outer rings: often tagged a second time."""
+    members = [
+        member
+        for e in elements
+        if e["type"] == "relation" and _is_building(_tags(e))
+        for member in _members(e)
+        if isinstance(member, dict) and member.get("role") == "outer"
+    ]
+    return {m["ref"] for m in members if m.get("type") == "way" and isinstance(m.get("ref"), int)}
 
 
 def _feature(
@@ -97,7 +150,7 @@ def _feature(
 ) -> Feature | None:
     try:
         shape = _shape(element, ways, points)
-    except (TypeError, ValueError, KeyError, IndexError, shapely.GEOSException):
+    except _MALFORMED:
         report.skip("broken geometry")
         return None
     if shape is None:
@@ -109,13 +162,13 @@ def _feature(
         return None
     report.repaired += mended is not shape
     height, levels = heights(tags)
-    min_height = metres(tags.get("min_height")) or storeys(tags.get("building:min_level")) * STOREY
+    base = metres(tags.get("min_height")) or storeys(tags.get("building:min_level")) * STOREY
     kind = str(tags.get("building") or tags.get("building:part"))[:40]
     name = tags.get("name")
     return Feature(
         mended,
         round(height, 1),
-        round(min(min_height, height), 1),
+        round(base, 1) if base < height else 0.0,
         levels,
         str(name)[:120] if name and "building:part" not in tags else None,
         kind,
@@ -141,8 +194,10 @@ def _line(way: Element, points: Any) -> known.Array | None:
         degrees = [points[node] for node in way.get("nodes", ())]
     if len(degrees) < 2:
         return None
-    line = known.to_metres(degrees)
-    return line if np.isfinite(line).all() else None
+    # NaN fails this too.
+    if not (np.abs(np.asarray(degrees, dtype=float)) <= _FURTHEST).all():
+        raise ValueError("not on earth")
+    return known.to_metres(degrees)
 
 
 def _closed(line: Any) -> bool:
@@ -152,7 +207,7 @@ def _closed(line: Any) -> bool:
 def _member_lines(
     relation: Element, role: str, ways: dict[Any, Element], points: Any
 ) -> Iterator[LineString]:
-    for member in relation.get("members", ()):
+    for member in _members(relation):
         # A member without a role is an outer ring, as old mappings have it.
         if member.get("type") != "way" or (member.get("role") or "outer") != role:
             continue
@@ -163,8 +218,11 @@ def _member_lines(
 
 
 def _areas(lines: list[LineString]) -> list[BaseGeometry]:
-    """The areas inside rings that may be cut into several lines."""
-    return [] if not lines else list(shapely.get_parts(shapely.polygonize(lines)))
+    """The areas inside rings, each one line or cut into several."""
+    rings = [line for line in lines if line.is_closed and len(line.coords) >= 4]
+    pieces = [line for line in lines if not line.is_closed]
+    areas = [_polygons(shapely.make_valid(Polygon(ring))) for ring in rings]
+    return [*areas, *shapely.get_parts(shapely.polygonize(pieces))]
 
 
 def _polygons(shape: BaseGeometry) -> BaseGeometry:

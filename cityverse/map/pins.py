@@ -13,7 +13,7 @@ _METRES_PER_DEGREE = 111_320
 # Pins closer than this would hide each other, in metres.
 _APART = 45.0
 # An item known only to its area is drawn somewhere near the middle of it, within so many metres.
-_AREA_RADIUS = {Precision.QUARTIER: 220.0, Precision.ARRONDISSEMENT: 520.0}
+_AREA_RADIUS: dict[str, float] = {Precision.QUARTIER: 220.0, Precision.ARRONDISSEMENT: 520.0}
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 
@@ -45,14 +45,15 @@ def spread(pins: Sequence[Pin]) -> list[Pin]:
     A place with one pin keeps it exactly, unless it stands for a whole area: then
     its pins lie within the area like seeds of a sunflower.
     """
-    places: dict[tuple[float, float, bool], list[Pin]] = defaultdict(list)
+    places: dict[tuple[float, float, float | None], list[Pin]] = defaultdict(list)
     for pin in sorted(pins, key=lambda p: p.id):
-        places[round(pin.lat, 4), round(pin.lon, 4), pin.area].append(pin)
-    return [moved for here in places.values() for moved in _spiral(here)]
+        radius = _AREA_RADIUS.get(pin.precision)
+        places[round(pin.lat, 4), round(pin.lon, 4), radius].append(pin)
+    return [moved for (*_, radius), here in places.items() for moved in _spiral(here, radius)]
 
 
-def _spiral(pins: list[Pin]) -> list[Pin]:
-    widest = _AREA_RADIUS.get(Precision(pins[0].precision))
+def _spiral(pins: list[Pin], widest: float | None) -> list[Pin]:
+    """Around a point, or within an area of a radius in metres."""
     step = _APART if widest is None else widest / math.sqrt(len(pins) + 1)
     first = 0 if widest is None else 1
     return [
@@ -62,6 +63,8 @@ def _spiral(pins: list[Pin]) -> list[Pin]:
 
 
 def _moved(pin: Pin, metres: float, angle: float) -> Pin:
+    if metres == 0:
+        return pin
     north = metres * math.sin(angle) / _METRES_PER_DEGREE
     east = metres * math.cos(angle) / (_METRES_PER_DEGREE * math.cos(math.radians(pin.lat)))
     return replace(pin, lat=round(pin.lat + north, 6), lon=round(pin.lon + east, 6))

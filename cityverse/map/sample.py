@@ -13,6 +13,7 @@ would take longer than the tiles.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,6 +47,7 @@ _FRONT = 22.0
 _CLEAR = 14.0
 _QUAY = 22.0
 _EDGE = 3.0
+_KERB = 2.0
 _LOWEST = 6.0
 _HOUSE_SMALLEST = 40.0
 # How much taller than its surroundings a modern slab is, and how often.
@@ -102,14 +104,14 @@ def features(within: BaseGeometry | None, report: Report, seed: int = SEED) -> I
 
 
 def _everything(random: np.random.Generator, within: BaseGeometry | None) -> Iterator[Feature]:
-    stones = [part for monument in known.monuments() for part in monuments.parts(monument)]
+    stones = [monuments.parts(monument) for monument in known.monuments()]
     shapes = _blocks(_quarters(stones), random)
     if within is not None:
         shapes = shapes[shapely.intersects(shapely.centroid(shapes), within)]
-        stones = [stone for stone in stones if within.intersects(Polygon(stone.ring))]
-    for stone in stones:
+    for stone in itertools.chain.from_iterable(stones):
         shape = Polygon(stone.ring)
-        yield Feature(shape, stone.top, stone.base, name=stone.name, kind=MONUMENT)
+        if within is None or within.intersects(shape):
+            yield Feature(shape, stone.top, stone.base, name=stone.name, kind=MONUMENT)
     if not len(shapes):
         return
     blocks = _planned(shapes, random)
@@ -121,19 +123,24 @@ def _everything(random: np.random.Generator, within: BaseGeometry | None) -> Ite
     yield from _rows(old.only(~has_court), random)
 
 
-def _quarters(stones: list[monuments.Part]) -> Shapes:
+def _quarters(stones: list[list[monuments.Part]]) -> Shapes:
     """The land between main streets, without what must stay free."""
     axes = [*known.streets(), *known.rails()]
     open_ground = [area.shape for area in (*known.parks(), *known.squares())]
     taken = [
-        shapely.union_all([axis.area for axis in axes]),
+        shapely.union_all([axis.area for axis in axes]).buffer(_KERB),
         known.water().buffer(_QUAY),
         shapely.union_all(open_ground).buffer(_EDGE),
-        shapely.union_all([Polygon(stone.ring).convex_hull.buffer(_CLEAR) for stone in stones]),
+        # Courtyards of monuments stay free as well.
+        shapely.union_all([_whole(parts).buffer(_CLEAR) for parts in stones]),
     ]
     free = known.land().buffer(-12).difference(shapely.union_all(taken))
     parts: Shapes = shapely.get_parts(shapely.make_valid(free))
     return np.asarray(parts[shapely.area(parts) > _BLOCK_SMALLEST])
+
+
+def _whole(parts: list[monuments.Part]) -> BaseGeometry:
+    return shapely.MultiPoint(np.concatenate([part.ring for part in parts])).convex_hull
 
 
 def _blocks(quarters: Shapes, random: np.random.Generator) -> Shapes:
@@ -147,7 +154,8 @@ def _blocks(quarters: Shapes, random: np.random.Generator) -> Shapes:
         done.append(left[~large])
         left = _halved(left[large], random)
         left = left[shapely.area(left) > _BLOCK_SMALLEST]
-    blocks = shapely.simplify(np.concatenate(done), 2.0)
+    # Straight fronts; no corner moves further than a kerb is wide.
+    blocks = shapely.simplify(np.concatenate(done), _KERB)
     return np.asarray(shapely.orient_polygons(blocks), dtype=object)
 
 
@@ -182,14 +190,24 @@ def _lengths(vectors: Array) -> Array:
 
 def _planned(shapes: Shapes, random: np.random.Generator) -> _Blocks:
     """What is built on each block, after the arrondissement it lies in or is nearest to."""
-    tree = shapely.STRtree([area.shape for area in known.arrondissements()])
-    numbers = np.asarray(tree.nearest(shapely.centroid(shapes))) + 1
+    numbers = _arrondissements_of(shapely.centroid(shapes))
     plans = [_DISTRICTS[int(number)] for number in numbers]
     spreads = np.array([plan.spread for plan in plans])
     heights = random.normal([plan.height for plan in plans], spreads / 2)
     modern = random.random(len(shapes)) < [plan.modern for plan in plans]
     modern &= shapely.area(shapes) > _SLABS_FROM
     return _Blocks(shapes, np.maximum(9.0, heights), spreads, modern)
+
+
+def _arrondissements_of(points: Shapes) -> Numbers:
+    """The number of the arrondissement each point lies in, or is nearest to."""
+    tree = shapely.STRtree([area.shape for area in known.arrondissements()])
+    found: Numbers = np.zeros(len(points), dtype=int)
+    inside, area = tree.query(points, predicate="intersects")
+    found[inside] = area + 1
+    lost = found == 0
+    found[lost] = tree.nearest(points[lost]) + 1
+    return found
 
 
 def _courts(shapes: Shapes) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -300,6 +318,7 @@ def _built(shapes: Shapes, heights: Array, zooms: tuple[int, int]) -> Iterator[F
 def _features(
     shapes: Shapes, heights: Array, kind: str, zooms: tuple[int, int]
 ) -> Iterator[Feature]:
-    for shape, height in zip(shapes, np.round(np.maximum(_LOWEST, heights), 1), strict=True):
-        tall = float(height)
-        yield Feature(shape, tall, levels=max(1, round(tall / STOREY)), kind=kind, zooms=zooms)
+    tall = heights.clip(min=_LOWEST).round(1)
+    levels = np.rint(tall / STOREY).astype(int)
+    for shape, height, count in zip(shapes, tall.tolist(), levels.tolist(), strict=True):
+        yield Feature(shape, height, levels=count, kind=kind, zooms=zooms)

@@ -1,17 +1,19 @@
 """Tile sets of buildings: MBTiles files, read only.
 
-A tile set is a file ``<name>.mbtiles`` in the folder of tiles. Its ``version`` follows
-from the file itself, so that a URL with it may be cached for ever; a file that was
-replaced gets another one.
+A tile set is a file ``<name>.mbtiles`` in the folder of tiles. Its ``version`` is a hash
+of all its tiles, so that a URL with it may be cached for ever, and several servers with
+the same tiles give the same URLs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 import sqlite3
 import threading
+import weakref
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from cityverse.errors import MapInputUnreadable
@@ -22,6 +24,7 @@ LAYER = "buildings"
 # The generated city gives way to any set of real buildings.
 GENERATED = "sample"
 _CHOICE = "current"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,28 @@ class TileSetInfo:
 
 
 class TileSet:
-    """An open tile set; each thread reads through a connection of its own."""
+    """An open tile set, for any number of threads.
+
+    Opening reads all of it. Raises MapInputUnreadable for a file that is damaged, or
+    no set of vector tiles.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._local = threading.local()
-        self.info = _describe(path, self._connection())
+        self._file = path.name
+        self._lock = threading.Lock()
+        try:
+            # The file is never changed in place, only replaced as a whole.
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise MapInputUnreadable(f"{path.name} cannot be opened: {error}") from error
+        # A request may still hold a set that was replaced: the last one closes it.
+        self._close = weakref.finalize(self, self._connection.close)
+        try:
+            self.info = _describe(path, self._connection)
+        except sqlite3.Error as error:
+            raise MapInputUnreadable(f"{path.name} is no tile set, or damaged: {error}") from error
 
     def tile(self, z: int, x: int, y: int) -> bytes | None:
         """The gzipped vector tile, or None where there is nothing.
@@ -59,66 +78,70 @@ class TileSet:
         Raises MapInputUnreadable when the file is damaged.
         """
         row = 2**z - 1 - y  # MBTiles count rows from the south
+        query = "SELECT tile_data FROM tiles WHERE (zoom_level, tile_column, tile_row) = (?, ?, ?)"
         try:
-            found = (
-                self._connection()
-                .execute(
-                    "SELECT tile_data FROM tiles"
-                    " WHERE zoom_level = ? AND tile_column = ? AND tile_row = ?",
-                    (z, x, row),
-                )
-                .fetchone()
-            )
+            with self._lock:
+                found = self._connection.execute(query, (z, x, row)).fetchone()
         except sqlite3.Error as error:
-            raise MapInputUnreadable(f"{self._path.name} is damaged: {error}") from error
+            raise MapInputUnreadable(f"{self._file} is damaged: {error}") from error
         return None if found is None else bytes(found[0])
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            try:
-                # The file is never changed in place, only replaced as a whole.
-                connection = sqlite3.connect(
-                    f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False
-                )
-            except sqlite3.Error as error:
-                raise MapInputUnreadable(f"{self._path.name} cannot be opened: {error}") from error
-            self._local.connection = connection
-        return connection
 
 
 def _describe(path: Path, connection: sqlite3.Connection) -> TileSetInfo:
-    try:
-        facts = dict(connection.execute("SELECT name, value FROM metadata"))
-        zooms = connection.execute("SELECT min(zoom_level), max(zoom_level) FROM tiles").fetchone()
-    except sqlite3.Error as error:
-        raise MapInputUnreadable(f"{path.name} is no tile set: {error}") from error
-    if zooms[0] is None:
+    facts = dict(connection.execute("SELECT name, value FROM metadata"))
+    if facts.get("format") != "pbf":
+        raise MapInputUnreadable(f"{path.name} holds no vector tiles")
+    attribution = str(facts.get("attribution", ""))
+    content = hashlib.sha256(attribution.encode())
+    zooms = set()
+    for z, x, row, data in connection.execute(
+        "SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles"
+        " ORDER BY zoom_level, tile_column, tile_row"
+    ):
+        content.update(b"%d/%d/%d" % (z, x, row))
+        content.update(data)
+        zooms.add(z)
+    if not zooms:
         raise MapInputUnreadable(f"{path.name} holds no tile")
-    return TileSetInfo(path.stem, _version(path), facts.get("attribution", ""), *zooms)
+    version = content.hexdigest()[:16]
+    return TileSetInfo(path.stem, version, attribution, min(zooms), max(zooms))
 
 
-def _version(path: Path) -> str:
-    state = path.stat()
-    return f"{state.st_mtime_ns:x}-{state.st_size:x}"
+_State = tuple[int, int, int]
+_opened: dict[Path, tuple[_State, TileSet | None]] = {}
+_opening = threading.Lock()
 
 
-@lru_cache(maxsize=16)
-def _open(path: Path, _version: str) -> TileSet | None:
-    """Open once; a damaged file is logged once, and tried again when it was replaced."""
+def opened(folder: Path, name: str) -> TileSet | None:
+    """The tile set of this name, or None when it is not there or damaged.
+
+    A damaged file is logged once; a file that was replaced is opened anew.
+    """
+    if not _NAME.fullmatch(name):
+        return None
+    path = folder / f"{name}.mbtiles"
+    with _opening:
+        try:
+            state = _state(path)
+        except OSError:
+            _opened.pop(path, None)
+            return None
+        known = _opened.get(path)
+        if known is None or known[0] != state:
+            known = _opened[path] = state, _open(path)
+        return known[1]
+
+
+def _state(path: Path) -> _State:
+    stat = path.stat()
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _open(path: Path) -> TileSet | None:
     try:
         return TileSet(path)
     except MapInputUnreadable as error:
         log.warning("tile set left out: %s", error)
-        return None
-
-
-def opened(folder: Path, name: str) -> TileSet | None:
-    """The tile set of this name, or None when it is not there or damaged."""
-    path = folder / f"{name}.mbtiles"
-    try:
-        return _open(path, _version(path))
-    except OSError:
         return None
 
 
@@ -138,6 +161,7 @@ def current(folder: Path) -> TileSetInfo | None:
 
 def _choice(folder: Path) -> str | None:
     try:
-        return (folder / _CHOICE).read_text(encoding="utf-8").strip()
+        with (folder / _CHOICE).open(encoding="utf-8", errors="replace") as file:
+            return file.readline(100).strip()
     except OSError:
         return None

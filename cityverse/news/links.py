@@ -29,11 +29,13 @@ def clean_link(raw: object, base: str | None = None) -> str | None:
         parts = urlsplit(absolute)
         if parts.scheme not in {"http", "https"}:
             return None
+        host = parts.netloc.lower()
         link = urlunsplit(
             (
                 parts.scheme,
-                parts.netloc.lower(),
-                parts.path,
+                host,
+                # Some feeds glue an address without scheme to their own: host//host/path.
+                parts.path.removeprefix(f"//{host}"),
                 _without_tracking(parts.query),
                 "" if _TRACKING.match(parts.fragment.partition("=")[0]) else parts.fragment,
             )

@@ -414,7 +414,7 @@ def _read_item(line: str, number: int) -> dict[str, Any]:
     if len(line) > _LONGEST_LINE:
         raise InputError(f"line {number}: over {_LONGEST_LINE} characters")
     try:
-        item = json.loads(line)
+        item = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"line {number}: not JSON") from error
     if not isinstance(item, dict):
@@ -424,6 +424,11 @@ def _read_item(line: str, number: int) -> dict[str, Any]:
         if not isinstance(value, str):
             raise InputError(f"line {number}: {key} must be a text")
     return {"id": item.get("id"), **texts}
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity are no JSON, though Python reads them."""
+    raise ValueError(name)
 
 
 def _as_row(id_: Any, location: Location | None) -> dict[str, Any]:

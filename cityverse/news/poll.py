@@ -34,6 +34,7 @@ from cityverse.errors import (
     FeedUnreadable,
     FetchError,
     InvalidField,
+    StoreError,
     VersionConflict,
 )
 from cityverse.news.feeds import FeedConfig
@@ -103,15 +104,18 @@ class Poller:
         return [s for status in SourceStatus for s in self._store.sources.listed(status)]
 
     def _configure_one(self, feed: FeedConfig, known: Source | None) -> None:
-        fresh = Source(id=feed.id, name=feed.name, url=feed.url, home=feed.home)
+        fresh = Source(
+            id=feed.id, name=feed.name, url=feed.url, home=feed.home, configured_url=feed.url
+        )
         if known is None:
             try:
                 self._store.sources.create(fresh)
             except AlreadyExists:
                 log.debug("another worker configured %s at the same time", feed.id)
-        elif (known.name, known.url, known.home) != (feed.name, feed.url, feed.home):
+        elif (known.name, known.configured_url, known.home) != (feed.name, feed.url, feed.home):
             # Another address is another feed: what was remembered of the old one is void.
-            changed = fresh if known.url != feed.url else known
+            # One that a permanent redirect gave stays, as long as the list says the same.
+            changed = fresh if known.configured_url != feed.url else known
             self._keep(known, replace(changed, name=feed.name, home=feed.home, configured=True))
         elif not known.configured:
             self._keep(known, replace(known, status=SourceStatus.ACTIVE, configured=True))
@@ -121,6 +125,9 @@ class Poller:
             self._store.sources.replace(old, new)
         except VersionConflict:
             log.debug("another worker changed %s at the same time", old.id)
+        except StoreError as error:
+            # Its lease runs out by itself; the other sources go on.
+            log.warning("the state of source %s could not be kept: %s", old.id, error)
 
     def poll(self, sources: Sequence[Source], stop: threading.Event) -> list[Result]:
         """Poll several hosts at once but one source a host; stops between sources."""
@@ -179,8 +186,8 @@ class Poller:
         if fetched.status == "new":
             content_hash = hashlib.sha256(fetched.data).hexdigest()
             if content_hash != source.content_hash:
-                feed = parse(fetched.data, base_url=fetched.url, now=now)
-                result = self.store_entries(source, feed.entries[:_ENTRIES_MOST], now)
+                feed = parse(fetched.data, base_url=fetched.url, now=now, most=_ENTRIES_MOST)
+                result = self.store_entries(source, feed.entries, now)
                 interval = max(interval, feed.ttl_seconds or 0)
         self._succeeded(source, fetched, content_hash, interval, result, now)
         return result

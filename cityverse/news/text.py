@@ -28,6 +28,8 @@ _DROPPED_WHOLE = {
     "math",
     "template",
 }
+# Marks that turn the direction of what follows: of no use here but to deceive.
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Text escaped twice or thrice is met in the wild; more rounds only serve those who mean harm.
 _ROUNDS = 3
 
@@ -47,7 +49,7 @@ def plain_text(fragment: object, longest: int) -> str:
         text = _strip_markup(text)
     if _TAG.search(text):
         text = text.replace("<", " ")
-    text = " ".join(strip_controls(text).split())
+    text = " ".join(_BIDI.sub("", strip_controls(text)).split())
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 

@@ -12,6 +12,7 @@ from cityverse.domain.places import Location
 from cityverse.map import layers, tiles
 from cityverse.map.pins import Pin, spread
 from cityverse.settings import current
+from cityverse.ui import markup
 from cityverse.ui.server import started, tiles_folder
 from cityverse.ui.shell import Page
 
@@ -38,7 +39,7 @@ def draw(page: Page, items: Sequence[CityItem], view: layers.View) -> str | None
 def _pin(page: Page, item: CityItem, location: Location) -> Pin:
     facts = [item.by, page.texts.moment(item.when, page.now)]
     if item.demo:
-        facts.append(page.texts("item.demo"))
+        facts.append(page.texts("item.demo_short"))
     return Pin(
         id=item.key,
         kind=item.kind,
@@ -56,7 +57,7 @@ def _caption(page: Page, tile_set: tiles.TileSetInfo | None) -> str:
         return page.texts("map.no_buildings")
     if tile_set.generated:
         return page.texts("map.sample")
-    return tile_set.attribution
+    return markup.label(tile_set.attribution)
 
 
 def _just_picked(state: Any) -> str | None:

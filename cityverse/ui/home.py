@@ -9,7 +9,7 @@ from cityverse.community.city import CityPage, Filter, Period
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.map import known
 from cityverse.map.layers import View
-from cityverse.ui import citymap, lists, opening
+from cityverse.ui import address, citymap, lists, looking, markup, opening
 from cityverse.ui.shell import Page
 
 _STEP = 40
@@ -20,7 +20,7 @@ def draw(page: Page) -> None:
     """Draw the whole page."""
     st.html(f"<h1 class='unseen'>{page.texts('nav.home')}</h1>")
     wanted = _filters(page)
-    found = _look(page, wanted)
+    found = looking.look(page, wanted)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         picked = citymap.draw(page, found.items, _view(page, wanted, found))
@@ -35,7 +35,11 @@ def draw(page: Page) -> None:
 
 def _filters(page: Page) -> Filter:
     texts = page.texts
-    bar = st.container(horizontal=True, vertical_alignment="bottom", key="filters")
+    address.restore("kinds", _kinds_of)
+    address.restore("period", Period)
+    address.restore("arrondissement", _arrondissement_of)
+    st.session_state.setdefault("period", Period.WEEK)
+    bar = st.container(horizontal=True, key="filters")
     kinds = bar.pills(
         texts("filter.kinds"),
         list(DAILY),
@@ -43,46 +47,45 @@ def _filters(page: Page) -> Filter:
         format_func=lambda kind: texts(f"kind.{kind}.other"),
         wrap=True,
         key="kinds",
-        bind="query-params",
     )
     period = bar.segmented_control(
         texts("filter.period"),
         list(Period),
-        default=Period.WEEK,
         required=True,
         format_func=lambda period: texts(f"period.{period}"),
         key="period",
-        bind="query-params",
     )
     arrondissement = bar.selectbox(
         texts("filter.arrondissement"),
         range(21),
         format_func=lambda n: texts.ordinal(n) if n else texts("filter.whole_city"),
         key="arrondissement",
-        bind="query-params",
         width=190,
     )
+    period = Period(period or Period.WEEK)
     text = (st.session_state.get("q") or "").strip()
-    if text:
-        st.query_params["q"] = text
-    else:
-        st.query_params.pop("q", None)
+    address.write("kinds", ",".join(kinds))
+    address.write("period", "" if period == Period.WEEK else period)
+    address.write("arrondissement", str(arrondissement or ""))
+    address.write("q", text)
     return Filter(
         kinds=tuple(Kind(kind) for kind in kinds) or DAILY,
-        period=Period(period),
+        period=period,
         arrondissement=arrondissement or None,
         text=text,
         limit=st.session_state.get("limit", city.SHOWN_AT_FIRST),
     )
 
 
-@st.cache_data(ttl=15, max_entries=200, show_spinner=False)
-def _cached_look(_page: Page, wanted: Filter) -> CityPage:
-    return city.look(_page.store, wanted, _page.now)
+def _kinds_of(words: str) -> list[Kind]:
+    return [kind for kind in map(Kind, words.split(",")) if kind in DAILY]
 
 
-def _look(page: Page, wanted: Filter) -> CityPage:
-    return _cached_look(page, wanted)
+def _arrondissement_of(word: str) -> int:
+    number = int(word)
+    if not 1 <= number <= 20:
+        raise ValueError(word)
+    return number
 
 
 def _view(page: Page, wanted: Filter, found: CityPage) -> View:
@@ -124,7 +127,7 @@ def _list(page: Page, wanted: Filter, found: CityPage) -> str | None:
 
 def _search_summary(page: Page, wanted: Filter) -> None:
     st.button(
-        page.texts("search.clear", text=wanted.text),
+        page.texts("search.clear", text=markup.label(wanted.text)),
         icon=":material/close:",
         on_click=_clear_search,
         type="tertiary",
@@ -133,6 +136,7 @@ def _search_summary(page: Page, wanted: Filter) -> None:
 
 def _clear_search() -> None:
     st.session_state["q"] = ""
+    st.session_state["period"] = Period.WEEK
 
 
 def _show_more() -> None:

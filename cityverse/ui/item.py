@@ -100,14 +100,16 @@ def _reason(page: Page, item: CityItem, location: Location) -> str:
 
 def _nearby(page: Page, around: list[tuple[CityItem, int]]) -> None:
     texts = page.texts
-    st.markdown(f"**{texts('item.nearby')}**")
-    for other, metres in around:
-        kind = texts(f"kind.{other.kind}.one")
-        where = _distance(page, metres)
-        label = f"{markup.label(other.title)} · {kind}, {where}"
-        if st.button(label, key=f"near-{other.key}", type="tertiary"):
-            st.session_state["open_item"] = other.key
-            st.rerun()
+    with st.container(gap="xxsmall"):
+        st.markdown(f"**{texts('item.nearby')}**")
+        for other, metres in around:
+            kind = texts(f"kind.{other.kind}.one")
+            where = _distance(page, metres)
+            label = f"{markup.label(other.title)} · {kind}, {where}"
+            key = f"near-{other.key}"
+            if st.button(label, key=key, type="tertiary", icon=":material/arrow_forward:"):
+                st.session_state["open_item"] = other.key
+                st.rerun()
 
 
 def _distance(page: Page, metres: int) -> str:

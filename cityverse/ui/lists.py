@@ -7,6 +7,7 @@ from textwrap import shorten
 from typing import Any
 
 from cityverse.community.city import CityItem
+from cityverse.domain.kinds import Kind
 from cityverse.ui import components
 from cityverse.ui.shell import Page
 
@@ -15,18 +16,21 @@ _EXCERPT = 280
 
 def draw(page: Page, items: Iterable[CityItem], key: str, *, excerpts: bool = False) -> str | None:
     """Draw items as cards, with their first words if wanted; answers with the one just opened."""
-    rows = [_row(page, item, excerpts=excerpts) for item in items]
-    return components.cards(page.texts("list.label"), rows, key)
+    texts = page.texts
+    words = {
+        "label": texts("list.label"),
+        "demo": texts("item.demo_short"),
+        "kinds": {str(kind): texts(f"kind.{kind}.one") for kind in Kind},
+    }
+    return components.cards(words, [_row(page, i, excerpts=excerpts) for i in items], key)
 
 
 def _row(page: Page, item: CityItem, *, excerpts: bool) -> dict[str, Any]:
     texts = page.texts
     return {
-        "excerpt": shorten(item.text, _EXCERPT, placeholder=" …") if excerpts else "",
+        **({"excerpt": shorten(item.text, _EXCERPT, placeholder=" …")} if excerpts else {}),
+        **({"demo": 1} if item.demo else {}),
         "key": item.key,
-        "kind": str(item.kind),
-        "kindLabel": texts(f"kind.{item.kind}.one"),
-        "demo": texts("item.demo_short") if item.demo else "",
         "when": texts.moment(item.when, page.now),
         "title": item.title,
         "meta": item.by,

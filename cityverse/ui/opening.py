@@ -9,6 +9,7 @@ import streamlit as st
 from cityverse.community import city
 from cityverse.community.city import CityItem
 from cityverse.ui import item as dialog
+from cityverse.ui import looking
 from cityverse.ui.shell import Page
 
 
@@ -39,5 +40,5 @@ def show_wanted(page: Page, items: Sequence[CityItem]) -> CityItem | None:
         st.toast(page.texts("item.gone"), icon=":material/search_off:")
         dialog.close()
         return None
-    dialog.show(page, item, city.nearby(item, items))
+    dialog.show(page, item, looking.nearby(page, item))
     return item

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from cityverse import __version__
@@ -23,6 +23,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route("/healthz", _health),
         *http.routes(tiles_folder(settings)),
         *media.routes(settings),
+        *_ENDS,
     ]
 
 
@@ -34,6 +35,14 @@ def tiles_folder(settings: Settings) -> Path:
 def started() -> bool:
     """Whether this process was started through ``app.py``, and so has the routes."""
     return _state["started"]
+
+
+async def _missing(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("not found", 404)
+
+
+# Below these nothing is a page, so nothing is answered with one.
+_ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in ("tiles", "map", "m", "upload")]
 
 
 async def _health(_: Request) -> JSONResponse:

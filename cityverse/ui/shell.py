@@ -12,6 +12,7 @@ from typing import Literal
 
 import streamlit as st
 
+from cityverse.community.city import Period
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError
 from cityverse.settings import current
@@ -98,6 +99,7 @@ h1:not(.unseen) { font-size: 1.6rem !important; padding: 0 0 0.4rem !important; 
   .block-container { padding-left: 0.8rem; padding-right: 0.8rem; }
   .st-key-map iframe, .st-key-map [data-testid="stDeckGlJsonChart"] { height: 58vh !important; }
 }
+[data-testid="stHtml"] a { color: inherit; font-weight: 600; }
 mark { background: #ffd97a; color: #20242e; border-radius: 3px; padding: 0 2px; }
 </style>
 """
@@ -136,8 +138,10 @@ def _sidebar(texts: Texts) -> None:
 
 
 def _search_submitted() -> None:
-    """The results stand on the first page, wherever one searches."""
+    """The results stand on the first page, wherever one searches, and from all times."""
     st.session_state["search_submitted"] = True
+    if st.session_state["q"]:
+        st.session_state["period"] = Period.ALL
 
 
 def _preferences(texts: Texts) -> None:

@@ -108,6 +108,7 @@ entities = st.one_of(
         interval=counts,
         articles=counts,
         configured=st.booleans(),
+        configured_url=optional_texts,
         lease_until=optional_times,
     ),
 )

@@ -267,7 +267,6 @@ def test_bad_fields_of_an_association_are_refused_by_name(changes, field):
     assert refused.value.field == field
 
 
-@pytest.mark.xfail(strict=True, reason="Repository.delete frees what it no longer claims")
 def test_deleting_again_leaves_the_email_of_the_next_person_alone(people):
     first = people.users.create(user("u1", email="ana@example.org"))
     people.users.delete(first)

@@ -33,11 +33,15 @@ class App:
         assert not self.test.exception, self.test.exception
         return self
 
-    def cards(self, key="cards"):
+    def words(self, key="cards"):
+        """What the list of cards was given."""
         for element in self.test.get("bidi_component"):
             if element.proto.component_name == "cityverse_cards" and key in element.proto.id:
-                return json.loads(element.proto.json)["items"]
-        return []
+                return json.loads(element.proto.json)
+        return {"items": []}
+
+    def cards(self, key="cards"):
+        return self.words(key)["items"]
 
     def titles(self, key="cards"):
         return {card["title"] for card in self.cards(key)}

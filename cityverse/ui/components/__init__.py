@@ -32,9 +32,13 @@ _preferences = st.components.v2.component(
 )
 
 
-def cards(label: str, items: list[dict[str, Any]], key: str) -> str | None:
-    """Draw items; answers with the key of the one that was just opened, else None."""
-    result = _cards(data={"label": label, "items": items}, key=key, on_opened_change=_nothing)
+def cards(words: dict[str, Any], items: list[dict[str, Any]], key: str) -> str | None:
+    """Draw items; answers with the key of the one that was just opened, else None.
+
+    ``words`` holds the ``label`` of the list, the ``demo`` mark and the names of ``kinds``,
+    once for all items.
+    """
+    result = _cards(data={**words, "items": items}, key=key, on_opened_change=_nothing)
     return result.opened  # type: ignore[no-any-return]
 
 

@@ -4,18 +4,19 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const list = parentElement.querySelector("ul");
   list.setAttribute("aria-label", data.label);
-  list.replaceChildren(...data.items.map((item) => row(item, setTriggerValue)));
+  list.replaceChildren(...data.items.map((item) => row(item, data, setTriggerValue)));
   list.onkeydown = moveByArrows;
 }
 
-function row(item, setTriggerValue) {
+function row(item, words, setTriggerValue) {
   const button = document.createElement("button");
   button.type = "button";
-  button.dataset.kind = item.kind;
+  const kind = item.key.split(":")[0];
+  button.dataset.kind = kind;
   button.dataset.key = item.key;
   const head = element("span", "head");
-  head.append(element("span", "kind", item.kindLabel));
-  if (item.demo) head.append(element("span", "demo", item.demo));
+  head.append(element("span", "kind", words.kinds[kind]));
+  if (item.demo) head.append(element("span", "demo", words.demo));
   head.append(element("span", "when", item.when));
   button.append(head, element("span", "title", item.title), element("span", "meta", item.meta));
   if (item.excerpt) button.append(element("span", "excerpt", item.excerpt));
