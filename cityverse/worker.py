@@ -1,13 +1,14 @@
-"""The worker: polls the sources that are due, until it is stopped."""
+"""The worker: polls the sources that are due and sweeps stored files, until it is stopped."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
+from cityverse.data import media
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError, InputError, NotFound
 from cityverse.news import feeds
@@ -17,6 +18,7 @@ from cityverse.settings import Settings
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 15.0
+_SWEEP_EVERY = timedelta(hours=1)
 
 
 def run(settings: Settings) -> int:
@@ -30,10 +32,17 @@ def run(settings: Settings) -> int:
     signal.signal(signal.SIGINT, handle)
     store = connect(settings)
     poller = _poller(store, settings)
+    files = media.connect(settings)
+    sweep_at = datetime.now(UTC)
     log.info("worker started")
     while not stop.is_set():
         try:
             _round(store, poller, settings, stop)
+            if datetime.now(UTC) >= sweep_at:
+                sweep_at = datetime.now(UTC) + _SWEEP_EVERY
+                log.info(
+                    "%d stored files belonged to nothing any more", files.sweep(datetime.now(UTC))
+                )
         except CityVerseError as error:
             # The store may be away for a moment; the next round finds it again.
             log.warning("this round failed: %s", error)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cityverse.data.deletion import WITH_CHILDREN
 from cityverse.data.repository import Repository
 from cityverse.data.store import Store
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
@@ -112,7 +113,7 @@ def remove(store: Store, progress: Progress | None = None) -> int:
         for table, repository in reversed(store.repositories().items()):
             while ids := store.demo_ids(table, most=_CHUNK):
                 found = repository.find_many(ids)
-                removed += sum(pool.map(_deleter(repository), found.values()))
+                removed += sum(pool.map(_deleter(store, repository), found.values()))
                 for lost in set(ids) - found.keys():
                     store.forget_demo(table, lost)
                 if progress is not None:
@@ -131,10 +132,13 @@ def _creator(repository: Repository[Any]) -> Callable[[Any], bool]:
     return create
 
 
-def _deleter(repository: Repository[Any]) -> Callable[[Any], bool]:
+def _deleter(store: Store, repository: Repository[Any]) -> Callable[[Any], bool]:
     def delete(item: Any) -> bool:
         try:
-            repository.delete(item)
+            if repository.table in WITH_CHILDREN:
+                store.deletion.delete(repository.table, item.id)
+            else:
+                repository.delete(item)
         except VersionConflict:
             return False  # changed at this very moment; the next round takes it
         return True

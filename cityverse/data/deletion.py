@@ -58,6 +58,9 @@ _CHILDREN: Mapping[str, tuple[_Children, ...]] = {
     ),
 }
 
+# The tables whose items have children.
+WITH_CHILDREN = frozenset(_CHILDREN)
+
 
 class Deletion:
     """Deletes associations and what they publish."""

@@ -11,15 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from cityverse.data import terms
+from cityverse.data.applications import ApplicationRepository
 from cityverse.data.associations import AssociationRepository
+from cityverse.data.attendance import AttendanceRepository
+from cityverse.data.awards import AwardRepository
+from cityverse.data.badges import BadgeRepository
+from cityverse.data.campaigns import CampaignRepository
 from cityverse.data.client import Dynamo, dynamodb_client
+from cityverse.data.comments import CommentRepository
+from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors
+from cityverse.data.deletion import Deletion
 from cityverse.data.events import EventRepository
+from cityverse.data.follows import FollowRepository
 from cityverse.data.missions import MissionRepository
 from cityverse.data.news import NewsRepository
+from cityverse.data.notifications import NotificationRepository
 from cityverse.data.posts import PostRepository
+from cityverse.data.products import ProductRepository
+from cityverse.data.reactions import ReactionRepository
+from cityverse.data.reports import DecisionRepository, ReportRepository
 from cityverse.data.repository import Repository
+from cityverse.data.revoked import RevokedTokens
+from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.users import UserRepository
 from cityverse.errors import StoreMisconfigured
 from cityverse.settings import Settings
 
@@ -37,6 +53,23 @@ class Store:
     posts: PostRepository
     missions: MissionRepository
     events: EventRepository
+    campaigns: CampaignRepository
+    products: ProductRepository
+    users: UserRepository
+    follows: FollowRepository
+    comments: CommentRepository
+    reactions: ReactionRepository
+    applications: ApplicationRepository
+    contributions: ContributionRepository
+    attendance: AttendanceRepository
+    awards: AwardRepository
+    badges: BadgeRepository
+    notifications: NotificationRepository
+    reports: ReportRepository
+    decisions: DecisionRepository
+    rollups: RollupRepository
+    revoked: RevokedTokens
+    deletion: Deletion
 
     def search(self, kind: str, text: str) -> list[terms.Found] | None:
         """Ids of items of a kind that have all words of ``text``; None without a usable word."""
@@ -51,8 +84,23 @@ class Store:
         self.dynamo.put("Meta", {"id": name, **facts})
 
     def repositories(self) -> dict[str, Repository[Any]]:
-        """Every repository by the name of its table."""
-        own = (self.news, self.sources, self.associations, self.posts, self.missions, self.events)
+        """Every repository of items with an id of their own, by the name of its table."""
+        own: tuple[Repository[Any], ...] = (
+            self.news,
+            self.sources,
+            self.associations,
+            self.posts,
+            self.missions,
+            self.events,
+            self.campaigns,
+            self.products,
+            self.users,
+            self.comments,
+            self.applications,
+            self.contributions,
+            self.badges,
+            self.reports,
+        )
         return {repository.table: repository for repository in own}
 
     def demo_ids(self, table: str, *, most: int) -> list[str]:
@@ -98,6 +146,23 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         posts=PostRepository(dynamo, cursors),
         missions=MissionRepository(dynamo, cursors),
         events=EventRepository(dynamo, cursors),
+        campaigns=CampaignRepository(dynamo, cursors),
+        products=ProductRepository(dynamo, cursors),
+        users=UserRepository(dynamo),
+        follows=FollowRepository(dynamo, cursors),
+        comments=CommentRepository(dynamo, cursors),
+        reactions=ReactionRepository(dynamo, cursors),
+        applications=ApplicationRepository(dynamo, cursors),
+        contributions=ContributionRepository(dynamo, cursors),
+        attendance=AttendanceRepository(dynamo, cursors),
+        awards=AwardRepository(dynamo, cursors),
+        badges=BadgeRepository(dynamo),
+        notifications=NotificationRepository(dynamo, cursors),
+        reports=ReportRepository(dynamo, cursors),
+        decisions=DecisionRepository(dynamo, cursors),
+        rollups=RollupRepository(dynamo),
+        revoked=RevokedTokens(dynamo),
+        deletion=Deletion(dynamo, cursors),
     )
 
 

@@ -141,7 +141,8 @@ def test_times_sort_as_text(one, other):
 
 def test_every_entity_and_field_is_covered():
     """A field added to an entity must be added above, else its round trip is not tried."""
-    for kind in (Association, Post, Mission, Event, Article, Source):
+    # The others derive their strategies from their types: see tests/invariants.
+    for kind in (Article, Source):
         strategy = next(
             s for s in entities.original_strategies if f"builds({kind.__name__}," in repr(s)
         )
