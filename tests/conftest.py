@@ -76,7 +76,7 @@ def shared() -> Path:
 def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The data folder of an engine that runs as long as the tests, with all tables made."""
     folder = tmp_path_factory.mktemp("engine")
-    engine = start(folder)
+    engine = start(folder, with_this_process=True)
     try:
         provision.apply(settings_for(folder))
         yield folder

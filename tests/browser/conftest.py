@@ -54,9 +54,15 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def dashboard(chromium, tmp_path_factory):
+def city_folder(tmp_path_factory):
+    """The data folder of the dashboard."""
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="session")
+def dashboard(chromium, city_folder):
     """The address of a dashboard with the demo city, started as `make run` does."""
-    folder = tmp_path_factory.mktemp("browser")
+    folder = city_folder
     build("sample", folder / "tiles" / "sample.mbtiles", bbox=HEART)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -11,6 +11,7 @@ from cityverse import errors
 from cityverse.community.city import Period
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Precision
+from cityverse.ui import video
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,16 @@ def _used_by_enumerations():
     precisions = {f"precision.{precision}" for precision in Precision}
     languages = {f"preferences.languages.{code}" for code in LANGUAGES}
     themes = {f"preferences.themes.{name}" for name in ("system", "light", "dark")}
-    return kinds | periods | precisions | languages | themes | {error.key for error in _errors()}
+    uploads = {f"upload.{name}" for name in video._WORDS}
+    return (
+        uploads
+        | kinds
+        | periods
+        | precisions
+        | languages
+        | themes
+        | {error.key for error in _errors()}
+    )
 
 
 def _errors(base=errors.CityVerseError):

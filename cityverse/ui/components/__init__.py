@@ -1,7 +1,8 @@
-"""Two small components of our own, where Streamlit has no element that serves.
+"""Small components of our own, where Streamlit has no element that serves.
 
 ``cards`` draws a list of items as one element whose entries are real buttons;
-``preferences`` keeps language and appearance in the browser. Both show text only.
+``preferences`` keeps language and appearance in the browser; ``upload`` sends a video
+to the store in parts. All of them show text only.
 """
 
 from __future__ import annotations
@@ -31,6 +32,17 @@ _preferences = st.components.v2.component(
     js=_read("preferences.js"),
 )
 
+_upload = st.components.v2.component(
+    "cityverse_upload",
+    html=(
+        '<div class="upload"><label><span></span><input type="file"></label>'
+        '<progress max="100" value="0" hidden></progress>'
+        '<span role="status" aria-live="polite"></span><button type="button" hidden></button></div>'
+    ),
+    css=_read("upload.css"),
+    js=_read("upload.js"),
+)
+
 
 def cards(words: dict[str, Any], items: list[dict[str, Any]], key: str) -> str | None:
     """Draw items; answers with the key of the one that was just opened, else None.
@@ -46,6 +58,26 @@ def preferences(data: dict[str, Any], key: str) -> str | None:
     """Draw the choice of language and appearance; answers with a language just chosen."""
     result = _preferences(data=data, key=key, on_language_change=_nothing)
     return result.language  # type: ignore[no-any-return]
+
+
+def upload(
+    words: dict[str, str], *, ticket: str | None, most: int, key: str
+) -> tuple[int | None, str | None]:
+    """Draw the choice of a video and its way to the store.
+
+    Answers with the size of a file just chosen, for which a ticket is wanted, and with
+    the id of one that has just arrived; each is None at all other times. ``most`` is in
+    bytes.
+    """
+    result = _upload(
+        data={"words": words, "ticket": ticket, "most": most},
+        key=key,
+        on_chosen_change=_nothing,
+        on_finished_change=_nothing,
+    )
+    chosen = result.chosen
+    size = chosen.get("size") if isinstance(chosen, dict) else None
+    return (size if isinstance(size, int) else None), result.finished
 
 
 def _nothing() -> None:
