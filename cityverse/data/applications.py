@@ -23,6 +23,7 @@ from cityverse.data.repository import Repository
 from cityverse.data.timeline import order_of
 from cityverse.domain.applications import Application, ApplicationState, check_transition
 from cityverse.domain.community import Mission
+from cityverse.domain.people import check_choice
 from cityverse.errors import AlreadyExists, Conflict, VersionConflict
 
 
@@ -76,6 +77,7 @@ class ApplicationRepository(Repository[Application]):
         NotFound, and Conflict when that state may not follow, or an approval finds the
         mission full, closed or over.
         """
+        check_choice("state", state, ApplicationState)
         for _ in range(TRIES):
             stored = self.get(application_id)
             if stored.state is state:

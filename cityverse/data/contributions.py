@@ -30,6 +30,7 @@ from cityverse.domain.giving import (
     contribution_id,
     correction_id,
 )
+from cityverse.domain.people import check_choice
 from cityverse.domain.rules import check_id
 from cityverse.errors import AlreadyExists, Conflict, VersionConflict
 
@@ -103,6 +104,7 @@ class ContributionRepository(Repository[Contribution]):
         Confirming counts for the campaign. Refunding writes an entry of the opposite
         amount. Raises NotFound, and Conflict when that state may not follow.
         """
+        check_choice("state", state, ContributionState)
         for _ in range(TRIES):
             stored = self.get(contribution)
             if stored.state is state:

@@ -11,7 +11,11 @@ _HEADER = re.compile(rb"%PDF-[12]\.\d[\r\n ]")
 _END = re.compile(rb"startxref\s+(\d{1,10})\s+%%EOF[\s\0]*\Z")
 _TAIL = 2048
 _TABLE = re.compile(rb"\s*(xref\s|\d{1,10} \d{1,5} obj\b)")
-_ACTIVE = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile|RichMedia)\b")
+_ACTIVE = re.compile(
+    rb"/(JavaScript|JS|Launch|EmbeddedFiles?|EF|RichMedia|SubmitForm|ImportData)(?![A-Za-z])"
+)
+# A name may spell any of its letters as #hh.
+_SPELLED = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 
 def check_pdf(data: bytes) -> None:
@@ -31,6 +35,7 @@ def check_pdf(data: bytes) -> None:
         raise _refused("incomplete, or with something appended")
     if not _TABLE.match(data, min(int(end[1]), len(data))):
         raise _refused("damaged: the table of its objects is not where it should be")
+    data = _SPELLED.sub(lambda found: bytes([int(found[1], 16)]), data)
     if re.search(rb"/Encrypt\b", data):
         raise _refused("encrypted")
     if _ACTIVE.search(data):

@@ -109,7 +109,8 @@ def _resumed(folder: Path) -> dict[str, _File]:
     """The state of an export that was interrupted; a new one in an empty folder."""
     path = folder / _STATE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # names and password hashes lie in it
         if not path.exists():
             if any(folder.iterdir()):
                 raise InputError(f"{folder} is not empty")
@@ -118,6 +119,8 @@ def _resumed(folder: Path) -> dict[str, _File]:
             return {}
         state = {name: _File(**f) for name, f in json.loads(path.read_bytes()).items()}
         for name, file in state.items():
+            if not _is_file_of_export(name) or (folder / name).is_symlink():
+                raise ValueError(f"{name} is no file of an export")
             os.truncate(folder / name, file.bytes)
         return state
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -270,7 +273,9 @@ def import_(
     for one in sorted(known & names.keys(), key=lambda name: name not in _FIRST):
         lines = manifest[names[one]]["lines"]
         path = folder / names[one]
-        for done in _import_table(dynamo, one, path, int(progress.get(one, 0)), report):
+        # What must be unique is looked at anew each time, or a second try would pass.
+        start = 0 if one == "Claim" else int(progress.get(one, 0))
+        for done in _import_table(dynamo, one, path, start, report):
             told(one, done, lines)
             progress[one] = done
             dynamo.put("Meta", {**row, "lines": progress})

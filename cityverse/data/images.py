@@ -105,7 +105,8 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _picture(image: Image.Image) -> Picture:
     _check_size(image.size)
-    if getattr(image, "n_frames", 1) > 1:
+    # Many telephones put a second, smaller picture behind the first one.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise _refused("an animation")
     turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     image.draft("RGB", (SIDE_LONGEST, SIDE_LONGEST))  # a JPEG need not be decoded in full

@@ -11,6 +11,7 @@ from cityverse.data.client import ConditionFailed, Dynamo, Item, delete_write, p
 from cityverse.data.cursors import Cursors
 from cityverse.data.lists import Page, PartitionList
 from cityverse.data.parents import TRIES, counting
+from cityverse.domain.people import check_choice
 from cityverse.domain.reactions import Reaction, ReactionKind, counter_of
 from cityverse.errors import NotFound, VersionConflict
 
@@ -29,6 +30,7 @@ class ReactionRepository:
 
         Raises NotFound when the post is not there or being deleted.
         """
+        check_choice("reaction", reaction, ReactionKind)
         wanted = Reaction(post_id, user_id, reaction, now)
         wanted.check()
         for _ in range(TRIES):

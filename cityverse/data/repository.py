@@ -20,11 +20,12 @@ from cityverse.data.client import (
     ConditionFailed,
     Dynamo,
     Item,
+    decode,
     delete_write,
     put_write,
     update_write,
 )
-from cityverse.errors import AlreadyExists, NotFound, Taken, VersionConflict
+from cityverse.errors import AlreadyExists, InvalidField, NotFound, Taken, VersionConflict
 
 
 class Entity(Protocol):
@@ -119,6 +120,8 @@ class Repository(Generic[E]):
         Raises VersionConflict when it changed since, Taken when another item claims the
         same unique value.
         """
+        if new.id != old.id:
+            raise InvalidField("id", "of an item never changes")
         changed = _with_version(new, old.version + 1)
         changed.check()
         before, after = self._claims(old), self._claims(changed)
@@ -206,8 +209,15 @@ def claim_id(table: str, field: str, value: str) -> str:
 
 
 def _unclaim(put: dict[str, Any]) -> dict[str, Any]:
-    """The write that gives a claim up."""
-    return delete_write("Claim", {"id": put["Put"]["Item"]["id"]["S"]})
+    """The write that gives a claim up, unless it is another item's by now."""
+    claim = decode(put["Put"]["Item"])
+    return delete_write(
+        "Claim",
+        {"id": claim["id"]},
+        ConditionExpression="attribute_not_exists(id) OR #owner = :owner",
+        ExpressionAttributeNames={"#owner": "owner"},
+        ExpressionAttributeValues={":owner": claim["owner"]},
+    )
 
 
 def _with_version(entity: E, version: int) -> E:

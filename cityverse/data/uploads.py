@@ -116,16 +116,22 @@ class Uploads:
     def put_part(self, ticket: Ticket, offset: int, data: bytes) -> int:
         """Store the part that begins at ``offset``; answers with the offset after it.
 
-        Repeating a part is no error. Raises Conflict when the part before it is missing,
-        InvalidField when it is no part of this upload.
+        A part that is there already stays as it is, and is no error: so a ticket never
+        fills more than its size. Raises Conflict when the part before it is missing or
+        the upload has ended, InvalidField when it is no part of this upload.
         """
         number, rest = divmod(offset, PART_BYTES)
         if rest or not 0 <= offset < ticket.size or len(data) != ticket.part_size(number):
             raise InvalidField("part", "is no part of this upload")
         if number == 0 and not looks_like_video(data[:16]):
             raise InvalidField("video", "no MP4 or WebM video")
-        if offset > self.offset(ticket):
+        if self._has_ended(ticket):
+            raise Conflict("this upload has ended")
+        there = self.offset(ticket)
+        if offset > there:
             raise Conflict("an earlier part is missing")
+        if offset + len(data) <= there:
+            return offset + len(data)
         self.media.objects.put(ticket.part_key(number), data, "application/octet-stream")
         return offset + len(data)
 
@@ -137,7 +143,10 @@ class Uploads:
         """
         known = self.media.items.find(ticket.id)
         if known is not None:
+            self._end(ticket)
             return known
+        if self._has_ended(ticket):
+            raise Conflict("this upload has ended")
         parts = self._parts(ticket)
         if len(parts) < ticket.parts():
             raise Conflict("parts are missing")
@@ -165,12 +174,22 @@ class Uploads:
             media = self.media.items.create(media)
         except AlreadyExists:  # finished twice at the same time
             media = self.media.items.get(ticket.id)
+        self._end(ticket)
         self.cancel(ticket)
         return media
 
     def cancel(self, ticket: Ticket) -> None:
         """Delete the parts for good; a file that was finished stays."""
         self.media.objects.purge(ticket.folder(), exact=False)
+
+    def _end(self, ticket: Ticket) -> None:
+        """Note that the file was made: what is deleted later must not come back by its ticket."""
+        receipt = {"id": _receipt(ticket), "expires": ticket.expires}
+        self.media.items.dynamo.put("Receipt", receipt)
+
+    def _has_ended(self, ticket: Ticket) -> bool:
+        """Whether the file of this ticket was made, even if it was deleted since."""
+        return self.media.items.dynamo.get("Receipt", {"id": _receipt(ticket)}) is not None
 
     def _parts(self, ticket: Ticket) -> list[Version]:
         """The parts that are there, in order, as far as none before them is missing."""
@@ -195,6 +214,10 @@ class Uploads:
             after = listed[1]
             if after is None:
                 return
+
+
+def _receipt(ticket: Ticket) -> str:
+    return f"upload#{ticket.id}"
 
 
 @dataclass(slots=True)

@@ -150,3 +150,10 @@ def test_a_store_holds_nothing_until_it_holds_something(store):
 def test_items_put_there_by_hand_count_as_something(store):
     store.dynamo.put("Posts", {"id": "by-hand", "description": "of an older program"})
     assert not store.holds_nothing()
+
+
+def test_an_edit_never_moves_to_another_item(store):
+    one, other = store.posts.create(post("p1")), store.posts.create(post("p2"))
+    with pytest.raises(InvalidField):
+        store.posts.replace(one, replace(one, id="p2"))
+    assert store.posts.get("p2") == other

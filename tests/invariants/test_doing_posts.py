@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from doing_helpers import Doing, a_post, unique
-from helpers import location
+from helpers import NOW, location
 
 from cityverse.domain.community import AuthorKind
 from cityverse.errors import InvalidField
@@ -56,3 +56,13 @@ def test_the_field_that_breaks_a_rule_is_named(changes, field):
     with pytest.raises(InvalidField) as refused:
         a_post(**changes).check()
     assert refused.value.field == field
+
+
+def test_a_text_that_looks_like_a_state_is_none(doing):
+    for attempt in (
+        lambda: doing.contributions.move("c1", "confirmed", NOW),
+        lambda: doing.applications.move("a1", "approved", NOW),
+        lambda: doing.reactions.react("p1", "u1", "like", NOW),
+    ):
+        with pytest.raises(InvalidField):
+            attempt()

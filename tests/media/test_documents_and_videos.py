@@ -148,3 +148,11 @@ def test_any_damage_is_refused_or_read_but_never_an_accident(data):
             checked(damaged)
         except InvalidField:
             continue
+
+
+@pytest.mark.parametrize(
+    "named", [b"/J#61vaScript", b"/J#53 ", b"/EmbeddedFiles ", b"/EF <<", b"/SubmitForm "]
+)
+def test_what_is_active_is_found_however_it_is_spelled(named):
+    with pytest.raises(InvalidField, match="script"):
+        check_pdf(pdf(named + b"\n"))

@@ -170,3 +170,12 @@ def test_memory_is_bounded_for_the_largest_good_one(tmp_path):
     data = media_files.png(8000, 5000, color=6, data=zlib.compress(rows, 1))
     (tmp_path / "good").write_bytes(data)
     assert "good stored" in run_limited(tmp_path)[0]
+
+
+def test_a_telephone_photo_with_a_second_picture_behind_is_taken():
+    with io.BytesIO() as file:
+        first, second = Image.new("RGB", (60, 40), "red"), Image.new("RGB", (30, 20), "blue")
+        first.save(file, "MPO", save_all=True, append_images=[second])
+        made = reencode(file.getvalue())
+    assert (made.width, made.height) == (60, 40)
+    assert opened(made.full).convert("RGB").getpixel((30, 20))[0] > 200

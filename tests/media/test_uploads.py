@@ -165,3 +165,24 @@ def test_a_cursor_is_no_ticket():
 
     secret = b"the same secret"
     assert Tickets(secret).read(Cursors(secret).write("a", Position("b", "next")), NOW) is None
+
+
+def test_a_ticket_never_fills_more_than_its_size(uploads):
+    data = mp4(data=b"x" * 50_000)
+    ticket = ticket_for(uploads, data)
+    for _ in range(5):
+        put_all(uploads, ticket, data)
+    assert len(in_quarantine(uploads)) == 1
+
+
+def test_what_was_erased_does_not_come_back_by_its_ticket(uploads):
+    data = mp4()
+    ticket = ticket_for(uploads, data)
+    put_all(uploads, ticket, data)
+    media = uploads.finish(ticket, NOW)
+    uploads.media.erase(media)
+    with pytest.raises(Conflict):
+        uploads.put_part(ticket, 0, data)
+    with pytest.raises(Conflict):
+        uploads.finish(ticket, NOW)
+    assert uploads.media.items.find(media.id) is None

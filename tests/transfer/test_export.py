@@ -261,3 +261,21 @@ def test_reading_a_table_pauses_between_pages(store, monkeypatch):
     assert sum(len(page.items) for page in pages) == 5
     assert len(waits) == len(pages) - 1
     assert all(0.2 < wait <= 0.5 for wait in waits)
+
+
+def test_a_state_that_names_other_files_is_refused(filled, media_store, tmp_path):
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    state = {str(victim): {"lines": 0, "bytes": 0, "after": None, "done": True}}
+    (folder / "export-state.json").write_text(json.dumps(state))
+    with pytest.raises(InputError):
+        export(filled.dynamo, media_store.objects, folder)
+    assert victim.read_text() == "mine"
+
+
+def test_only_its_owner_can_look_into_an_export(filled, media_store, tmp_path):
+    folder = tmp_path / "out"
+    export(filled.dynamo, media_store.objects, folder)
+    assert folder.stat().st_mode & 0o077 == 0
