@@ -82,7 +82,7 @@ def test_english_and_dark_stay_chosen(reader):
         ".backgroundColor === 'rgb(14, 19, 32)'"
     )
     assert "arrondissement=18" in one.page.url
-    assert one.page.get_by_text("18th").first.is_visible()
+    expect(one.page.get_by_text("18th").first).to_be_visible(timeout=40_000)
     again = one.new_page()
     again.goto(one.address + "/Feed")
     expect(again.get_by_role("heading", name="Associations' feed")).to_be_visible()

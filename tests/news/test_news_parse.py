@@ -35,7 +35,8 @@ def check_entries(feed: Feed) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_corpus(case: Case) -> None:
-    started = time.perf_counter()
+    # Processor time with much to spare: only work that grows out of bounds fails here.
+    started = time.thread_time()
     if case.expect is None:
         with pytest.raises(FeedUnreadable) as error:
             parse(case.data, now=NOW)
@@ -45,7 +46,7 @@ def test_corpus(case: Case) -> None:
         assert len(feed.entries) == case.expect
         assert case.check(feed), feed.entries[:3]
         check_entries(feed)
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 30
 
 
 def test_the_corpus_is_large_enough() -> None:
