@@ -1,7 +1,7 @@
 """Many at once: one winner where one may win, counters equal to rows, nothing lost."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import pytest
