@@ -41,14 +41,21 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def chromium_path():
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None and os.environ.get("CITYVERSE_REQUIRE_BROWSER"):
         pytest.fail("no Chromium was found, and CITYVERSE_REQUIRE_BROWSER asks for one")
     if found is None:
         pytest.skip("no Chromium was found: install it to run the browser tests")
+    return found
+
+
+# No longer than a module: while Playwright runs, its event loop runs in the thread of the
+# tests, and no test after it could start one of its own.
+@pytest.fixture(scope="module")
+def chromium(chromium_path):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=OPTIONS)
         yield browser
         browser.close()
 
@@ -60,7 +67,7 @@ def city_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def dashboard(chromium, city_folder):
+def dashboard(chromium_path, city_folder):
     """The address of a dashboard with the demo city, started as `make run` does."""
     folder = city_folder
     build("sample", folder / "tiles" / "sample.mbtiles", bbox=HEART)
