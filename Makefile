@@ -13,11 +13,14 @@ help: ## what one can do
 run: $(READY) ## start CityVerse and open it in the browser
 	@exec $(BIN)/python -m cityverse run
 
+# One dashboard and one browser at a time: drawing takes both cores of a small machine.
 test: $(READY) ## all tests but the long ones
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "browser and not slow"
 
-test-all: $(READY) ## all tests, with the long ones and the browser
-	$(BIN)/python -m pytest -n 2
+test-all: $(READY) ## all tests, with the long ones
+	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest -m browser
 
 lint: $(READY_DEV) ## style, and that imports run one way
 	$(BIN)/ruff check .

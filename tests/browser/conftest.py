@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from cityverse.map.build import build
 
@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The heart of the city is enough, and software drawing stays quick.
 HEART = (48.851, 2.335, 48.863, 2.358)
+# Drawn without a graphics card, on a machine that may be busy.
+WAITS_MS = 60_000
 OPTIONS = [
     "--no-sandbox",
     "--no-first-run",
@@ -31,15 +33,11 @@ OPTIONS = [
 ]
 
 
-# Before pytest-xdist reads the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            # One process draws and serves for all of them.
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +54,7 @@ def chromium_path():
 # tests, and no test after it could start one of its own.
 @pytest.fixture(scope="module")
 def chromium(chromium_path):
+    expect.set_options(timeout=WAITS_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=OPTIONS)
         yield browser
@@ -116,7 +115,7 @@ class Reader:
 
     def new_page(self):
         page = self.context.new_page()
-        page.set_default_timeout(40_000)
+        page.set_default_timeout(WAITS_MS)
         page.on("console", lambda said: said.type == "error" and self._fault(said.text))
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
