@@ -60,7 +60,8 @@ class CityItem:
     """One item of any kind, as the map and the list show it.
 
     ``by`` is the source or the association; ``when`` the time that matters (when
-    published or written, or when it starts); ``key`` is ``kind:id``.
+    published or written, or when it starts); ``published`` when it came to stand here;
+    ``key`` is ``kind:id``.
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class CityItem:
     text: str
     by: str
     when: datetime
+    published: datetime
     ends: datetime | None = None
     link: str | None = None
     location: Location | None = None
@@ -210,6 +212,7 @@ def _of_article(article: Article) -> CityItem:
         article.summary,
         article.source_name,
         article.published,
+        article.published,
         link=article.link,
         location=article.location,
         demo=article.demo,
@@ -224,6 +227,7 @@ def _of_post(post: Post) -> CityItem:
         post.text,
         post.association_name,
         post.created,
+        post.created,
         location=post.location,
         demo=post.demo,
     )
@@ -237,6 +241,7 @@ def _of_mission(mission: Mission) -> CityItem:
         mission.description,
         mission.association_name,
         mission.starts,
+        mission.created,
         location=mission.location,
         places_left=mission.places - mission.approved,
         demo=mission.demo,
@@ -251,6 +256,7 @@ def _of_event(event: Event) -> CityItem:
         event.description,
         event.association_name,
         event.starts,
+        event.created,
         ends=event.ends,
         location=event.location,
         demo=event.demo,
@@ -264,6 +270,7 @@ def _of_association(association: Association) -> CityItem:
         association.name,
         association.description,
         association.name,
+        association.created,
         association.created,
         link=association.website,
         location=association.location,

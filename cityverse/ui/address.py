@@ -1,15 +1,68 @@
-"""Filters in the page's address: stable words, the same in every language.
+"""Filters in an address: stable words, the same in every language.
 
 Streamlit's own binding writes the labels people read, which change with the
-language; here an address that one reader shares means the same to another.
+language; here an address that one reader shares means the same to another, and the
+same words behind another path give the same items to a feed reader.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
+
+from cityverse.community.city import Filter, Period
+from cityverse.domain.kinds import DAILY, Kind
+from cityverse.errors import InputError
+
+SEARCH_LONGEST = 100
+
+
+def filter_of(words: Mapping[str, str]) -> Filter:
+    """The filter that the words of an address ask for; InputError names a bad one."""
+    text = words.get("q", "").strip()
+    if len(text) > SEARCH_LONGEST:
+        raise InputError(f"q: at most {SEARCH_LONGEST} characters")
+    try:
+        return Filter(
+            kinds=tuple(kinds_of(words["kinds"])) if words.get("kinds") else DAILY,
+            period=Period(words.get("period") or Period.WEEK),
+            arrondissement=arrondissement_of(words["arrondissement"])
+            if words.get("arrondissement")
+            else None,
+            text=text,
+        )
+    except ValueError as error:
+        raise InputError(f"no filter: {error}") from error
+
+
+def query_of(wanted: Filter) -> str:
+    """The words of a filter, as the part of an address behind the question mark."""
+    words = {
+        "kinds": "" if wanted.kinds == DAILY else ",".join(wanted.kinds),
+        "period": "" if wanted.period is Period.WEEK else wanted.period,
+        "arrondissement": str(wanted.arrondissement or ""),
+        "q": wanted.text,
+    }
+    return urlencode({name: word for name, word in words.items() if word})
+
+
+def kinds_of(words: str) -> list[Kind]:
+    """Kinds joined by commas; ValueError for a word that is none, or for none at all."""
+    kinds = [Kind(word) for word in words.split(",")]
+    if any(kind not in DAILY for kind in kinds):
+        raise ValueError(f"{words!r} are no kinds one can filter by")
+    return kinds
+
+
+def arrondissement_of(word: str) -> int:
+    """A number from 1 to 20; ValueError for anything else."""
+    number = int(word) if word.isascii() and word.isdigit() else 0
+    if not 1 <= number <= 20:
+        raise ValueError(f"{word!r} is no arrondissement")
+    return number
 
 
 def restore(key: str, read: Callable[[str], Any]) -> None:

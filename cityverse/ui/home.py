@@ -9,7 +9,7 @@ from cityverse.community.city import CityPage, Filter, Period
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.map import known
 from cityverse.map.layers import View
-from cityverse.ui import address, citymap, lists, looking, markup, opening
+from cityverse.ui import address, citymap, lists, looking, markup, opening, outputs
 from cityverse.ui.shell import Page
 
 _STEP = 40
@@ -35,9 +35,9 @@ def draw(page: Page) -> None:
 
 def _filters(page: Page) -> Filter:
     texts = page.texts
-    address.restore("kinds", _kinds_of)
+    address.restore("kinds", address.kinds_of)
     address.restore("period", Period)
-    address.restore("arrondissement", _arrondissement_of)
+    address.restore("arrondissement", address.arrondissement_of)
     st.session_state.setdefault("period", Period.WEEK)
     bar = st.container(horizontal=True, key="filters")
     kinds = bar.pills(
@@ -77,17 +77,6 @@ def _filters(page: Page) -> Filter:
     )
 
 
-def _kinds_of(words: str) -> list[Kind]:
-    return [kind for kind in map(Kind, words.split(",")) if kind in DAILY]
-
-
-def _arrondissement_of(word: str) -> int:
-    number = int(word)
-    if not 1 <= number <= 20:
-        raise ValueError(word)
-    return number
-
-
 def _view(page: Page, wanted: Filter, found: CityPage) -> View:
     """Over the open item, else over the chosen arrondissement, else over the city."""
     key = opening.wanted()
@@ -122,7 +111,18 @@ def _list(page: Page, wanted: Filter, found: CityPage) -> str | None:
             st.button(
                 texts("list.more"), icon=":material/history:", on_click=_show_more, width="stretch"
             )
+    _outputs(page, wanted)
     return opened
+
+
+def _outputs(page: Page, wanted: Filter) -> None:
+    """The same items by address, for feed readers and other maps."""
+    texts = page.texts
+    query = "&".join(part for part in (address.query_of(wanted), f"lang={page.language}") if part)
+    with st.popover(texts("outputs.open"), icon=":material/rss_feed:", type="tertiary"):
+        st.caption(texts("outputs.help"))
+        st.html(markup.own_link(f"{outputs.ATOM}?{query}", texts("outputs.atom")))
+        st.html(markup.own_link(f"{outputs.GEOJSON}?{query}", texts("outputs.geojson")))
 
 
 def _search_summary(page: Page, wanted: Filter) -> None:

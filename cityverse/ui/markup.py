@@ -22,6 +22,11 @@ def link(address: str, label: str) -> str:
     )
 
 
+def own_link(path: str, label: str) -> str:
+    """A link to an address of our own server, in a new tab."""
+    return f'<a href="{escape(path)}" target="_blank">{text(label)}</a>'
+
+
 def marked(value: str, field: str, evidence: tuple[Evidence, ...]) -> str:
     """A text with the words marked that are evidence in this field of an item."""
     parts: list[str] = []

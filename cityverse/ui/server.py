@@ -1,4 +1,4 @@
-"""The routes that ``app.py`` adds to Streamlit: tiles, base layers, files, a health check."""
+"""The routes that ``app.py`` adds to Streamlit: tiles, base layers, files, feeds, health."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from cityverse import __version__
 from cityverse.map import http
 from cityverse.settings import Settings
-from cityverse.ui import media
+from cityverse.ui import media, outputs
 
 _state = {"started": False}
 
@@ -23,6 +23,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         Route("/healthz", _health),
         *http.routes(tiles_folder(settings)),
         *media.routes(settings),
+        *outputs.routes(settings),
         *_ENDS,
     ]
 

@@ -17,12 +17,12 @@ from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError
 from cityverse.settings import current
 from cityverse.ui import components, server
+from cityverse.ui.address import SEARCH_LONGEST
 from cityverse.ui.texts import DEFAULT, LANGUAGES, Texts
 
 log = logging.getLogger(__name__)
 
 LANGUAGE_COOKIE = "cityverse_language"
-SEARCH_LONGEST = 100
 _ICON = Path(__file__).parents[2] / "static" / "icon.svg"
 
 
