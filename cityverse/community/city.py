@@ -61,7 +61,7 @@ class CityItem:
 
     ``by`` is the source or the association; ``when`` the time that matters (when
     published or written, or when it starts); ``published`` when it came to stand here;
-    ``key`` is ``kind:id``.
+    ``key`` is ``kind:id``; ``also`` are other articles of the same story.
     """
 
     kind: Kind
@@ -76,6 +76,7 @@ class CityItem:
     location: Location | None = None
     places_left: int | None = None
     demo: bool = False
+    also: tuple[CityItem, ...] = ()
 
     @property
     def key(self) -> str:

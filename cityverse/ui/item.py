@@ -27,6 +27,8 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             st.html(_whereabouts(page, item, item.location))
         else:
             st.caption(page.texts("item.no_place"))
+        if item.also:
+            st.html(_also(page, item))
         if around:
             _nearby(page, around)
 
@@ -84,6 +86,16 @@ def _whereabouts(page: Page, item: CityItem, location: Location) -> str:
     if location.precision in _WIDE:
         lines.append(f"<p style='opacity:.8'>{markup.text(texts('item.area_only'))}</p>")
     return "".join(lines)
+
+
+def _also(page: Page, item: CityItem) -> str:
+    """The other articles of the same story."""
+    rows = "".join(
+        f"<li>{markup.text(other.by)} : {markup.link(other.link or '', other.title + ' ↗')}</li>"
+        for other in item.also
+    )
+    heading = markup.text(page.texts("item.also_told"))
+    return f"<h4 style='margin:.4rem 0'>{heading}</h4><ul style='margin:0'>{rows}</ul>"
 
 
 def _reason(page: Page, item: CityItem, location: Location) -> str:

@@ -33,9 +33,15 @@ def _row(page: Page, item: CityItem, *, excerpts: bool) -> dict[str, Any]:
         "key": item.key,
         "when": texts.moment(item.when, page.now),
         "title": item.title,
-        "meta": item.by,
+        "meta": _told_by(page, item),
         "place": _place(page, item),
     }
+
+
+def _told_by(page: Page, item: CityItem) -> str:
+    if not item.also:
+        return item.by
+    return f"{item.by} · {page.texts.count('item.also', len(item.also))}"
 
 
 def _place(page: Page, item: CityItem) -> str:

@@ -244,3 +244,24 @@ def test_the_map_asks_no_other_host(app, city):
     spec = json.dumps(app.deck())
     assert "http://" not in spec
     assert "https://" not in spec
+
+
+def test_articles_of_one_story_are_one_card_and_one_pin(app, store):
+    title = "Fuite de gaz rue des Martyrs, la rue est fermée"
+    store.news.create(article("n1", title=title, published=NOW, location=location(9)))
+    store.news.create(
+        article(
+            "n2",
+            title=f"{title} <b>",
+            published=NOW,
+            source_name="Autre journal",
+            location=None,
+            link="https://example.org/2",
+        )
+    )
+    app.open(item="news:n1")
+    assert [card["meta"] for card in app.cards()] == ["Le Journal · et 1 autre article"]
+    assert set(app.pins()) == {"news:n1"}
+    assert "La même histoire ailleurs" in app.html()
+    assert "Autre journal" in app.html()
+    assert "&lt;b&gt;" in app.html()
