@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from helpers import NOW, association, event, location, mission, post
+from helpers import LATER, NOW, association, event, location, mission, post
 
 from cityverse.data.applications import ApplicationRepository
 from cityverse.data.associations import AssociationRepository
@@ -32,7 +31,6 @@ from cityverse.domain.giving import Campaign, Contribution
 from cityverse.domain.products import Product
 from cityverse.errors import CityVerseError
 
-LATER = NOW + timedelta(days=30)
 THREADS = 16
 # Ids are never used twice, so that tests need not empty the store.
 _numbers = count()

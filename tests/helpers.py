@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ from cityverse.domain.news import Article, Source
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.settings import Settings, read
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+"""Noon of the day: the engine drops what expired by the real clock, so no fixed date would last.
+
+It may be half a day behind the clock or ahead of it: what must not expire meanwhile expires
+``LATER``.
+"""
+LATER = NOW + timedelta(days=30)
 
 
 def location(arrondissement: int | None = 9, **changes: Any) -> Location:

@@ -1,6 +1,6 @@
 """Daily figures: each cause counted once, read over a span of days."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from helpers import NOW
@@ -9,7 +9,7 @@ from people_helpers import nobody, rows
 from cityverse.data.rollups import AMOUNT_MOST, REMEMBERED, series_of
 from cityverse.errors import InvalidField
 
-DAY = date(2026, 11, 22)
+DAY = NOW.date()
 SERIES = series_of("posts", "city")
 
 

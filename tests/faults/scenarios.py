@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from doing_helpers import a_campaign, a_comment, a_contribution, a_product, an_application
-from helpers import NOW, article, association, event, location, mission, post, source
+from helpers import LATER, NOW, article, association, event, location, mission, post, source
 from people_helpers import decision, follow, notification, report, user
 
 from cityverse.data.applications import ApplicationRepository
@@ -39,7 +38,6 @@ from cityverse.domain.giving import ContributionState
 from cityverse.domain.points import Award, Badge
 from cityverse.domain.reactions import ReactionKind
 
-LATER = NOW + timedelta(days=30)
 Have = Callable[[type[Any]], Any]
 
 
@@ -161,9 +159,7 @@ scenario(
     lambda r, reported: r.decide(decision(), [reported]),
     _with((ReportRepository, report())),
 )
-scenario(
-    RollupRepository, "add", lambda r, _: r.add("posts#city", date(2026, 11, 22), 3, "p1", NOW)
-)
+scenario(RollupRepository, "add", lambda r, _: r.add("posts#city", NOW.date(), 3, "p1", NOW))
 scenario(RevokedTokens, "revoke", lambda r, _: r.revoke("token", LATER))
 scenario(
     CommentRepository,
