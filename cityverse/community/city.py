@@ -243,6 +243,7 @@ def _of_mission(mission: Mission) -> CityItem:
         mission.association_name,
         mission.starts,
         mission.created,
+        ends=mission.ends,
         location=mission.location,
         places_left=mission.places - mission.approved,
         demo=mission.demo,

@@ -123,6 +123,7 @@ def _outputs(page: Page, wanted: Filter) -> None:
         st.caption(texts("outputs.help"))
         st.html(markup.own_link(f"{outputs.ATOM}?{query}", texts("outputs.atom")))
         st.html(markup.own_link(f"{outputs.GEOJSON}?{query}", texts("outputs.geojson")))
+        st.html(markup.own_link(f"{outputs.ICS}?{query}", texts("outputs.ics")))
 
 
 def _search_summary(page: Page, wanted: Filter) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 from babel.numbers import format_decimal
 
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import markup
+from cityverse.ui import markup, outputs
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -54,6 +56,9 @@ def _body(page: Page, item: CityItem) -> str:
         parts.append(f"<p>{markup.marked(item.text, 'summary', evidence)}</p>")
     if item.places_left is not None:
         parts.append(f"<p>{markup.text(texts.count('item.places_left', item.places_left))}</p>")
+    if item.kind in outputs.DATED:
+        address = f"{outputs.ICS}?{urlencode({'item': item.key, 'lang': page.language})}"
+        parts.append(f"<p>{markup.own_link(address, texts('outputs.this'))}</p>")
     if item.link:
         label = texts("item.read_at", source=item.by)
         parts.append(f"<p>{markup.link(item.link, label + ' ↗')}</p>")

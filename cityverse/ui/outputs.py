@@ -1,8 +1,9 @@
-"""What a filter lets through, for other programs: ``/city.atom`` and ``/city.geojson``.
+"""What a filter lets through, for other programs: ``/city.atom``, ``.geojson`` and ``.ics``.
 
 The words of the address are those of the first page, and ``lang`` is ``fr`` or ``en``.
 Atom: RFC 4287, with points as GeoRSS Simple. GeoJSON: RFC 7946; an item without a place
-has the geometry null.
+has the geometry null. iCalendar: RFC 5545, missions and events alone; with ``item`` that
+one item.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
+from icalendar import Calendar, Event
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -25,14 +27,17 @@ from starlette.routing import BaseRoute, Route
 from cityverse.community import city
 from cityverse.community.city import CityItem, Filter
 from cityverse.data.store import Store, connect
-from cityverse.errors import CityVerseError, InputError
+from cityverse.domain.kinds import Kind
+from cityverse.errors import CityVerseError, InputError, NotFound
 from cityverse.settings import Settings
 from cityverse.ui import address
 from cityverse.ui.texts import DEFAULT, LANGUAGES, Texts
 
 log = logging.getLogger(__name__)
 
-ATOM, GEOJSON = "/city.atom", "/city.geojson"
+ATOM, GEOJSON, ICS = "/city.atom", "/city.geojson", "/city.ics"
+# What can stand in a calendar.
+DATED = frozenset({Kind.MISSION, Kind.EVENT})
 _ATOM = "http://www.w3.org/2005/Atom"
 _GEORSS = "http://www.georss.org/georss"
 _HEADERS = {
@@ -46,11 +51,12 @@ _Write = Callable[[Texts, str, Filter, "list[CityItem]"], bytes]
 
 
 def routes(settings: Settings) -> list[BaseRoute]:
-    """The two routes over the store of these settings."""
+    """The routes over the store of these settings."""
     store = _Connection(settings)
     return [
         Route(ATOM, _route(store, _atom, "application/atom+xml"), methods=["GET", "HEAD"]),
         Route(GEOJSON, _route(store, _geojson, "application/geo+json"), methods=["GET", "HEAD"]),
+        Route(ICS, _route(store, _ics, "text/calendar"), methods=["GET", "HEAD"]),
     ]
 
 
@@ -77,13 +83,15 @@ def _route(
         try:
             wanted = address.filter_of(request.query_params)
             texts = Texts(_language(request))
-            found = city.look(store(), wanted, datetime.now(UTC))
+            items = _items(store(), wanted, request.query_params.get("item"))
+        except NotFound as error:
+            return PlainTextResponse(str(error), 404, _NEVER_KEPT)
         except InputError as error:
             return PlainTextResponse(str(error), 400, _NEVER_KEPT)
         except CityVerseError as error:
             log.warning("%s: %s", request.url.path, error)
             return PlainTextResponse("try again later", 503, _NEVER_KEPT | {"Retry-After": "30"})
-        body = write(texts, str(request.base_url).rstrip("/"), wanted, list(found.items))
+        body = write(texts, str(request.base_url).rstrip("/"), wanted, items)
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {**_HEADERS, "ETag": etag}
         # Proxies that compress mark tags as weak, and there may be a list of them.
@@ -92,6 +100,16 @@ def _route(
         return Response(body, media_type=media_type, headers=headers)
 
     return answer
+
+
+def _items(store: Store, wanted: Filter, key: str | None) -> list[CityItem]:
+    """What the filter lets through, or one item alone."""
+    if key is None:
+        return list(city.look(store, wanted, datetime.now(UTC)).items)
+    item = city.find(store, key)
+    if item is None:
+        raise NotFound("no such item")
+    return [item]
 
 
 def _language(request: Request) -> str:
@@ -109,7 +127,7 @@ def _atom(texts: Texts, site: str, wanted: Filter, items: list[CityItem]) -> byt
     )
     _add(feed, "id", _urn(here))
     _add(feed, "title", texts("outputs.title"))
-    _add(feed, "updated", max(map(_changed, items), default=_NOTHING_YET))
+    _add(feed, "updated", max((item.published for item in items), default=_NOTHING_YET).isoformat())
     Xml.SubElement(feed, "link", rel="self", type="application/atom+xml", href=here)
     Xml.SubElement(feed, "link", rel="alternate", href=f"{site}/" + (f"?{query}" if query else ""))
     for item in items:
@@ -118,13 +136,13 @@ def _atom(texts: Texts, site: str, wanted: Filter, items: list[CityItem]) -> byt
 
 
 # A feed without entries must still say when it changed (RFC 4287, 4.2.15).
-_NOTHING_YET = datetime(1970, 1, 1, tzinfo=UTC).isoformat()
+_NOTHING_YET = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _entry(texts: Texts, site: str, entry: Xml.Element, item: CityItem) -> None:
     _add(entry, "id", _urn(item.key))
     _add(entry, "title", _title(texts, item))
-    _add(entry, "updated", _changed(item))
+    _add(entry, "updated", item.published.isoformat())
     _add(Xml.SubElement(entry, "author"), "name", item.by)
     Xml.SubElement(entry, "link", rel="alternate", href=item.link or _page(site, item))
     Xml.SubElement(entry, "category", term=item.kind, label=texts(f"kind.{item.kind}.one"))
@@ -136,10 +154,6 @@ def _entry(texts: Texts, site: str, entry: Xml.Element, item: CityItem) -> None:
 
 def _add(parent: Xml.Element, name: str, text: str) -> None:
     Xml.SubElement(parent, name).text = text
-
-
-def _changed(item: CityItem) -> str:
-    return item.published.isoformat()
 
 
 def _urn(name: str) -> str:
@@ -185,3 +199,33 @@ def _feature(texts: Texts, site: str, item: CityItem) -> dict[str, Any]:
             "demo": item.demo,
         },
     }
+
+
+def _ics(texts: Texts, site: str, wanted: Filter, items: list[CityItem]) -> bytes:
+    calendar = Calendar.new(
+        uid=_urn(f"{site}{ICS}?{address.query_of(wanted)}"),
+        last_modified=max((item.published for item in items), default=_NOTHING_YET),
+        name=texts("outputs.title"),
+        prodid="-//CityVerse//city//EN",
+        language=texts.language,
+        refresh_interval=timedelta(hours=1),
+        subcomponents=[_appointment(texts, site, i) for i in items if i.kind in DATED],
+    )
+    return bytes(calendar.to_ical())
+
+
+def _appointment(texts: Texts, site: str, item: CityItem) -> Event:
+    appointment = Event.new(
+        uid=_urn(item.key),
+        # The same at each request, or every copy would count as changed.
+        stamp=item.published,
+        start=item.when,
+        end=item.ends,
+        summary=_title(texts, item),
+        description=f"{item.by}\n\n{item.text}",
+        location=item.location.place if item.location else None,
+        url=_page(site, item),
+    )
+    if item.location is not None:
+        appointment.add("geo", (item.location.lat, item.location.lon))
+    return appointment

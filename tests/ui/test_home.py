@@ -265,3 +265,8 @@ def test_articles_of_one_story_are_one_card_and_one_pin(app, store):
     assert "La même histoire ailleurs" in app.html()
     assert "Autre journal" in app.html()
     assert "&lt;b&gt;" in app.html()
+
+
+def test_a_mission_can_be_put_into_a_calendar(app, city):
+    app.open(item="mission:m1")
+    assert 'href="/city.ics?item=mission%3Am1&amp;lang=fr"' in app.html()

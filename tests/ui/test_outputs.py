@@ -1,4 +1,4 @@
-"""Atom and GeoJSON: the items of the first page, well formed, whatever stands in them."""
+"""Atom, GeoJSON, iCalendar: the items of the first page, well formed whatever they say."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,8 @@ from xml.etree import ElementTree as Xml
 import feedparser
 import pytest
 from asgi import Client
-from helpers import article, association, location, mission
+from helpers import article, association, event, location, mission
+from icalendar import Calendar
 from starlette.applications import Starlette
 
 from cityverse.community.city import Filter, Period
@@ -85,7 +86,7 @@ def test_an_unchanged_answer_is_not_sent_twice(client):
         *("lang=de", f"q={'a' * 101}"),
     ],
 )
-@pytest.mark.parametrize("path", [outputs.ATOM, outputs.GEOJSON])
+@pytest.mark.parametrize("path", [outputs.ATOM, outputs.GEOJSON, outputs.ICS])
 def test_a_word_that_means_nothing_is_refused_by_name(client, path, query):
     answer = client.get(f"{path}?{query}")
     assert answer.status_code == 400
@@ -109,3 +110,25 @@ def test_no_words_are_the_filter_of_the_first_page():
     assert address.filter_of({}).kinds == DAILY
     with pytest.raises(InputError, match="arrondissement"):
         address.filter_of({"arrondissement": "x"})
+
+
+def test_a_calendar_takes_what_has_a_date(client, store):
+    starts = NOW.replace(microsecond=0) + timedelta(hours=2)
+    store.events.create(
+        event("e1", title="Bal; café, thé", starts=starts, ends=starts + timedelta(hours=3))
+    )
+    answer = client.get("/city.ics")
+    assert answer.headers["content-type"].startswith("text/calendar")
+    found = {str(e["summary"]): e for e in Calendar.from_ical(answer.content).events}
+    assert set(found) == {"Bal; café, thé", "Planter la haie"}
+    ball = found["Bal; café, thé"]
+    assert (ball.start, ball.end) == (starts, starts + timedelta(hours=3))
+    assert found["Planter la haie"]["geo"].to_ical() == "48.8804;2.3403"
+    assert client.get("/city.ics").content == answer.content
+
+
+def test_one_item_for_the_calendar(client):
+    found = Calendar.from_ical(client.get("/city.ics?item=mission:m1").content).events
+    assert [str(e["summary"]) for e in found] == ["Planter la haie"]
+    assert client.get("/city.ics?item=mission:gone").status_code == 404
+    assert client.get("/city.ics?item=nonsense").status_code == 404
