@@ -27,14 +27,17 @@ from cityverse.data.client import Dynamo, decode, dynamodb_client, put_write
 from cityverse.data.comments import CommentRepository
 from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors, Direction, Position
+from cityverse.data.deletion import OF_PERSON, Rows
 from cityverse.data.follows import FollowRepository
+from cityverse.data.media import MediaRepository
 from cityverse.data.meter import Bill, metered
 from cityverse.data.notifications import NotificationRepository
+from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.registry import table as table_of
 from cityverse.data.reports import DecisionRepository, ReportRepository
-from cityverse.data.repository import Repository, Window
+from cityverse.data.repository import Window
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.store import Store, over
@@ -46,6 +49,7 @@ from cityverse.domain.attendance import Attendance
 from cityverse.domain.comments import Comment
 from cityverse.domain.community import Association, Event, Mission, Post
 from cityverse.domain.giving import Campaign, Contribution
+from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.moderation import Decision, Ground, Measure, Reason, Report, ReportStatus
 from cityverse.domain.news import Article, Source, SourceStatus
 from cityverse.domain.notifications import Notification, Topic
@@ -95,7 +99,7 @@ class Pattern:
 
 def patterns() -> list[Pattern]:
     """Every access pattern, in the order of the documentation."""
-    return [*_lists(), *_searches(), *_single(), *_of_people(), *_of_deeds()]
+    return [*_lists(), *_searches(), *_single(), *_of_people(), *_of_deeds(), *_of_the_leaving()]
 
 
 def _lists() -> Iterator[Pattern]:
@@ -216,6 +220,11 @@ def _of_deeds() -> Iterator[Pattern]:
 
     yield Pattern("campaigns of the city", listed(CampaignRepository), PAGE, "Donation")
     yield Pattern("products of the city", listed(ProductRepository), PAGE, "Product")
+    posts, comments, reactions = PostRepository, CommentRepository, ReactionRepository
+    yield Pattern("posts of a product", page(posts, "of_product", "product-0"), PAGE)
+    yield Pattern("posts of a person", page(posts, "of_user", "person-0"), PAGE)
+    yield Pattern("comments of a person", page(comments, "of_user", "person-0"), PAGE)
+    yield Pattern("reactions of a person", page(reactions, "given", "person-0"), PAGE)
     yield Pattern("comments of a post", page(CommentRepository, "of_post", "item-0"), PAGE)
     yield Pattern("reactions to a post", page(ReactionRepository, "of_post", "item-0"), PAGE)
     asked = [f"item-{n}" for n in range(PAGE)]
@@ -230,6 +239,16 @@ def _of_deeds() -> Iterator[Pattern]:
     yield Pattern("contributions of a person", page(gifts, "of_user", "person-0"), PAGE)
     yield Pattern("who comes to an event", page(AttendanceRepository, "of_event", "item-0"), PAGE)
     yield Pattern("what a person comes to", page(AttendanceRepository, "of_user", "person-0"), PAGE)
+
+
+def _of_the_leaving() -> Iterator[Pattern]:
+    """What a deletion finds of a person, some at a time."""
+
+    def found(rows: Rows) -> Callable[[Store], int]:
+        return lambda s: len(s.deletion.rows(rows, "person-0"))
+
+    for rows in OF_PERSON:
+        yield Pattern(f"to be deleted: {rows.table} by {rows.field}", found(rows), 2 * PAGE)
 
 
 def _near(of: Callable[[Store], Any]) -> Callable[[Store], int]:
@@ -273,6 +292,7 @@ def _association(n: int) -> Association:
         name=f"Les Semeurs {n}",
         created=NOW - timedelta(hours=n),
         description="Un jardin partagé. " * 10,
+        owner_id=f"person-{n % 2}",
         demo=True,
     )
 
@@ -285,6 +305,8 @@ def _post(n: int) -> Post:
         text="Ce. " * 75,  # words too short to be searched for
         created=NOW - _offset(n),
         location=_location(n),
+        user_id=f"person-{n % 4}",
+        product_id=f"product-{n % 8}",
     )
 
 
@@ -364,7 +386,7 @@ def _fill_ties(store: Store, count: int) -> None:
     comments, reactions = CommentRepository(dynamo, SECRET), ReactionRepository(dynamo, SECRET)
     campaigns, products = CampaignRepository(dynamo, SECRET), ProductRepository(dynamo, SECRET)
     applications = ApplicationRepository(dynamo, SECRET)
-    contributions = ContributionRepository(dynamo, SECRET)
+    contributions, files = ContributionRepository(dynamo, SECRET), MediaRepository(dynamo)
     name, words = "Les Semeurs", "Ce. " * 75
     for n in range(count):
         # The first item has many people, the first person many items.
@@ -374,11 +396,13 @@ def _fill_ties(store: Store, count: int) -> None:
         users.create(_user(n))
         follows.follow(Follow(who, f"body-{item}", then))
         awards.give(Award(who, f"{HOUR}{n:06}", 1, then, hours=1))
-        notifications.tell(Notification(f"told-{n}", who, Topic.COMMENT, then, target, text=words))
+        told = Notification(f"told-{n}", who, Topic.COMMENT, then, target, who, text=words)
+        notifications.tell(told)
         reports.create(Report(f"report-{n}", target, Reason.SPAM, then, reporter_id=who))
         decisions.decide(_decision(n, target))
         comments.create(Comment(f"comment-{n}", post, who, "Camille", words, then))
         reactions.react(post, who, ReactionKind.LIKE, then)
+        files.create(_file(n, who))
         campaigns.create(
             Campaign(f"campaign-{n}", f"body-{n}", name, "Une serre", words, then, goal=250_000)
         )
@@ -387,8 +411,8 @@ def _fill_ties(store: Store, count: int) -> None:
             Product(f"product-{n}", f"body-{n}", name, f"Panier {n}", then, place, words)
         )
         # Their own ways to create look at the mission and the campaign first.
-        Repository.create(applications, Application(application_id(post, who), post, who, then))
-        Repository.create(contributions, Contribution(f"gift-{n}", post, who, 2_000, then))
+        applications.adopt(Application(application_id(post, who), post, who, then))
+        contributions.adopt(Contribution(f"gift-{n}", post, who, 2_000, then))
         attendance = {"event_id": post, "user_id": who, "order": order_of(then, post)}
         fields = codec.to_item(Attendance(post, who, then))
         dynamo.transact([put_write("Attendance", fields | attendance)])
@@ -396,6 +420,12 @@ def _fill_ties(store: Store, count: int) -> None:
         day = (NOW - timedelta(days=n)).date().isoformat()
         dynamo.transact([put_write("Rollup", {"series": "posts#city", "day": day, "amount": n})])
     RevokedTokens(dynamo).revoke("token-0", NOW)
+
+
+def _file(n: int, owner: str) -> Media:
+    return Media(
+        f"m{n:032x}", owner, MediaKind.IMAGE, MediaPlace.POST, "image/webp", 9, NOW - _offset(n)
+    )
 
 
 def _user(n: int) -> User:

@@ -11,7 +11,11 @@
     ├── Conflict                the store holds something that forbids this write
     │   ├── AlreadyExists       an item with this key is there already
     │   │   └── Taken           another item claims this unique value
-    │   └── VersionConflict     somebody changed the item since it was read
+    │   ├── VersionConflict     somebody changed the item since it was read
+    │   ├── Full                all places are taken
+    │   ├── Closed              closed, cancelled or over
+    │   ├── RequestDiffers      the same request was sent before, saying something else
+    │   └── WrongState          what the item has become does not allow this step
     ├── StoreError              the store did not do what was asked
     │   ├── StoreUnavailable    no answer, or an answer that says "later"
     │   ├── StoreThrottled      too many requests just now
@@ -98,6 +102,30 @@ class VersionConflict(Conflict):
     """The item was changed by somebody else since it was read."""
 
     key = "error.version_conflict"
+
+
+class Full(Conflict):
+    """All places are taken: wait until one becomes free, or choose something else."""
+
+    key = "error.full"
+
+
+class Closed(Conflict):
+    """It is closed, cancelled or over, and takes nobody and nothing any more."""
+
+    key = "error.closed"
+
+
+class RequestDiffers(Conflict):
+    """A request with this id was carried out, and said something else: begin a new one."""
+
+    key = "error.request_differs"
+
+
+class WrongState(Conflict):
+    """What the item has become does not allow this step: look at it again."""
+
+    key = "error.wrong_state"
 
 
 class StoreError(CityVerseError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import clear, settings_for
+from helpers import clear, settings_for, stand_in
 
 from cityverse.data import provision
 from cityverse.data.client import Dynamo, dynamodb_client
@@ -104,6 +104,8 @@ def settings(engine_folder: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(dynamo: Dynamo) -> Store:
-    """An empty store."""
+    """A store that holds nothing but who publishes and who acts in most tests."""
     clear(dynamo)
+    stand_in(dynamo, "Association", "a1")
+    stand_in(dynamo, "User", "u1", "u2")
     return over(dynamo, Cursors(b"a secret of the tests, 32 bytes."))

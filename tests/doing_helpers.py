@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
-from helpers import LATER, NOW, association, event, location, mission, post
+from helpers import LATER, NOW, association, event, location, mission, post, stand_in
 
 from cityverse.data.applications import ApplicationRepository
 from cityverse.data.associations import AssociationRepository
@@ -32,6 +32,7 @@ from cityverse.domain.products import Product
 from cityverse.errors import CityVerseError
 
 THREADS = 16
+PEOPLE = (*(f"u{number}" for number in range(THREADS)), "zoe", "other")
 # Ids are never used twice, so that tests need not empty the store.
 _numbers = count()
 
@@ -55,6 +56,20 @@ class Doing:
         self.attendance = AttendanceRepository(dynamo, cursors)
         self.follows = FollowRepository(dynamo, cursors)
         self.deletion = Deletion(dynamo, cursors)
+
+
+def settled(dynamo: Dynamo) -> Doing:
+    """The same, where the association and the people of most tests are there."""
+    stand_in(dynamo, "Association", "a1")
+    stand_in(dynamo, "User", *PEOPLE)
+    return Doing(dynamo)
+
+
+def a_person(doing: Doing, prefix: str = "person") -> str:
+    """The id of somebody who is there, and whom no other test knows."""
+    user_id = unique(prefix)
+    stand_in(doing.dynamo, "User", user_id)
+    return user_id
 
 
 def unique(prefix: str) -> str:

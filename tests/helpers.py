@@ -107,6 +107,12 @@ def source(item_id: str = "s1", **changes: Any) -> Source:
     return Source(**(fields | changes))
 
 
+def stand_in(dynamo: Dynamo, table: str, *ids: str) -> None:
+    """Bare rows, for what only asks whether an item is there."""
+    for item_id in ids:
+        dynamo.put(table, {"id": item_id})
+
+
 def settings_for(folder: Path, **variables: str) -> Settings:
     """The default settings on a data folder, with some variables set."""
     return read({"CITYVERSE_DATA_DIR": str(folder), **variables})

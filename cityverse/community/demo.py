@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cityverse.data.deletion import WITH_CHILDREN
-from cityverse.data.repository import Repository
+from cityverse.data.repository import LeafRepository, Repository
 from cityverse.data.store import Store
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
 from cityverse.domain.news import Article
@@ -80,9 +79,12 @@ def fill(
 ) -> int:
     """Add the items that are missing, of each kind as many as ``sizes`` says.
 
-    All times lie around ``now`` (aware). Answers with the number of items added;
-    may be repeated after any interruption.
+    Who publishes is added even when no association is asked for. All times lie around
+    ``now`` (aware). Answers with the number of items added; may be repeated after any
+    interruption.
     """
+    if any(sizes.get(kind) for kind in ("posts", "missions", "events")):
+        sizes = {**sizes, "associations": max(1, sizes.get("associations", 0))}
     city = _City(now or datetime.now(UTC), sizes)
     total, done, added = sum(sizes.get(kind, 0) for kind in SIZES), 0, 0
     store.set_meta(_META, state="filling")
@@ -135,10 +137,10 @@ def _creator(repository: Repository[Any]) -> Callable[[Any], bool]:
 def _deleter(store: Store, repository: Repository[Any]) -> Callable[[Any], bool]:
     def delete(item: Any) -> bool:
         try:
-            if repository.table in WITH_CHILDREN:
-                store.deletion.delete(repository.table, item.id)
-            else:
+            if isinstance(repository, LeafRepository):
                 repository.delete(item)
+            else:
+                store.deletion.delete(repository.table, item.id)
         except VersionConflict:
             return False  # changed at this very moment; the next round takes it
         return True

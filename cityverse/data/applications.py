@@ -6,52 +6,39 @@ import dataclasses
 from datetime import datetime
 from typing import Any
 
-from cityverse.data import codec
-from cityverse.data.client import (
-    ConditionFailed,
-    Dynamo,
-    Item,
-    check_write,
-    put_write,
-    update_write,
-)
+from cityverse.data.client import ConditionFailed, Dynamo, update_write
 from cityverse.data.cursors import Cursors
-from cityverse.data.lists import Page, PartitionList
+from cityverse.data.dealings import DealingRepository
+from cityverse.data.lists import Page
 from cityverse.data.missions import MissionRepository
-from cityverse.data.parents import LIVING, TRIES, read_living
-from cityverse.data.repository import Repository
-from cityverse.data.timeline import order_of
+from cityverse.data.parents import read_living
+from cityverse.data.ties import LIVING, TRIES, living, unchanged
 from cityverse.domain.applications import Application, ApplicationState, check_transition
 from cityverse.domain.community import Mission
 from cityverse.domain.people import check_choice
-from cityverse.errors import AlreadyExists, Conflict, VersionConflict
+from cityverse.errors import AlreadyExists, Closed, Full, NotFound, VersionConflict
 
 
-class ApplicationRepository(Repository[Application]):
+class ApplicationRepository(DealingRepository[Application]):
     """Applications: one a person and mission; never more approved than there are places."""
 
     table = "Application"
     entity = Application
+    item_index = "mission-index"
+    newest_first = False
 
     def __init__(self, dynamo: Dynamo, cursors: Cursors) -> None:
-        super().__init__(dynamo)
+        super().__init__(dynamo, cursors)
         self._missions = MissionRepository(dynamo, cursors)
-        self._of_mission = PartitionList(
-            dynamo, cursors, self.table, self._decode, "mission-index", newest_first=False
-        )
-        self._of_user = PartitionList(dynamo, cursors, self.table, self._decode, "user-index")
-
-    def keys_of(self, entity: Application) -> Item:
-        """Its place among the applications of the mission, and of the person."""
-        return {"order": order_of(entity.created, entity.id)}
 
     def create(self, entity: Application) -> Application:
         """Apply, at the time ``created``; who withdrew before may apply again.
 
         The state is pending, or waiting where all places are taken. Raises NotFound
-        without the mission, Conflict when it is closed or over, AlreadyExists when the
-        person has applied.
+        without the mission or the person, Closed when it is closed or over, AlreadyExists
+        when the person has applied.
         """
+        person = living("User", entity.user_id)
         for _ in range(TRIES):
             stored = self.find(entity.id)
             if stored is not None and stored.state is not ApplicationState.WITHDRAWN:
@@ -61,11 +48,13 @@ class ApplicationRepository(Repository[Application]):
             read = stored.version if stored is not None else 0
             fresh = dataclasses.replace(entity, state=state, changed=None, version=read + 1)
             fresh.check()
+            mission_as_read = unchanged("Mission", mission.id, mission.version)
+            writes = [self._put(fresh, read), mission_as_read, person.write, *self._also(fresh)]
             try:
-                self.dynamo.transact(
-                    [self._put(fresh, read), _unchanged(mission), *self._also(fresh)]
-                )
-            except ConditionFailed:
+                self.dynamo.transact(writes)
+            except ConditionFailed as failure:
+                if failure.failed[0] == 2:
+                    raise NotFound(person.missing) from failure
                 continue  # the next look says why
             return fresh
         raise VersionConflict(f"mission {entity.mission_id} changes all the time")
@@ -74,8 +63,8 @@ class ApplicationRepository(Repository[Application]):
         """Bring an application into another state; into the one it has changes nothing.
 
         Approval takes a place of the mission, refusal and withdrawal free it. Raises
-        NotFound, and Conflict when that state may not follow, or an approval finds the
-        mission full, closed or over.
+        NotFound, WrongState when that state may not follow, and Full or Closed when an
+        approval finds the mission so.
         """
         check_choice("state", state, ApplicationState)
         for _ in range(TRIES):
@@ -83,12 +72,12 @@ class ApplicationRepository(Repository[Application]):
             if stored.state is state:
                 return stored
             check_transition(stored.state, state)
-            writes = [_moved(stored, state, now), *self._place(stored, state, now)]
+            write, moved = self._moved(stored, state, now)
             try:
-                self.dynamo.transact(writes)
+                self.dynamo.transact([write, *self._place(stored, state, now)])
             except ConditionFailed:
                 continue  # the next look says why
-            return dataclasses.replace(stored, state=state, changed=now, version=stored.version + 1)
+            return moved
         raise VersionConflict(f"application {application_id} changes all the time")
 
     def erase(self, application: Application) -> Application:
@@ -100,37 +89,28 @@ class ApplicationRepository(Repository[Application]):
 
         Deleting twice is no error; raises VersionConflict when it changed since.
         """
-        if entity.state is ApplicationState.APPROVED and self.find(entity.id) == entity:
-            entity = self.move(entity.id, ApplicationState.WITHDRAWN, entity.created)
-        super().delete(entity)
+        for _ in range(TRIES):
+            try:
+                self.dynamo.transact([*self.writes_deleting(entity), *self._freed(entity)])
+            except ConditionFailed as failure:
+                if 0 in failure.failed:
+                    break
+                continue  # the mission was changed meanwhile
+            return
+        if self.find(entity.id) is not None:
+            raise VersionConflict(f"application {entity.id} was changed meanwhile")
 
     def of_mission(
         self, mission_id: str, *, limit: int, cursor: str | None = None
     ) -> Page[Application]:
         """The applications to a mission, the first one first."""
-        return self._of_mission.page(mission_id, limit=limit, cursor=cursor)
-
-    def of_user(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page[Application]:
-        """What a person applied to, newest first."""
-        return self._of_user.page(user_id, limit=limit, cursor=cursor)
+        return self._of_item.page(mission_id, limit=limit, cursor=cursor)
 
     def _open_mission(self, mission_id: str, now: datetime) -> Mission:
         mission = read_living(self._missions, mission_id)
         if not mission.takes_applications(now):
-            raise Conflict(f"mission {mission_id} is closed or over")
+            raise Closed(f"mission {mission_id} is closed or over")
         return mission
-
-    def _put(self, application: Application, read: int) -> dict[str, Any]:
-        item = codec.to_item(application) | self.keys_of(application)
-        if read == 0:
-            return put_write(self.table, item, ConditionExpression="attribute_not_exists(id)")
-        return put_write(
-            self.table,
-            item,
-            ConditionExpression="#version = :read",
-            ExpressionAttributeNames={"#version": "version"},
-            ExpressionAttributeValues={":read": read},
-        )
 
     def _place(
         self, application: Application, state: ApplicationState, now: datetime
@@ -139,42 +119,16 @@ class ApplicationRepository(Repository[Application]):
         if state is ApplicationState.APPROVED:
             mission = self._open_mission(application.mission_id, now)
             if not mission.places_left:
-                raise Conflict(f"mission {mission.id} is full")
+                raise Full(f"mission {mission.id} is full")
             return [_counted(mission, 1)]
-        if application.state is ApplicationState.APPROVED:
-            return [_counted(read_living(self._missions, application.mission_id), -1)]
-        return []
+        return self._freed(application)
 
-    @staticmethod
-    def _decode(item: Item) -> Application:
-        return codec.from_item(Application, item)
-
-
-def _unchanged(mission: Mission) -> dict[str, Any]:
-    """The condition that a mission is as it was read, but for its counter."""
-    return check_write(
-        "Mission",
-        {"id": mission.id},
-        ConditionExpression=f"{LIVING} AND #version = :read",
-        ExpressionAttributeNames={"#version": "version"},
-        ExpressionAttributeValues={":read": mission.version},
-    )
-
-
-def _moved(application: Application, state: ApplicationState, now: datetime) -> dict[str, Any]:
-    changes = {
-        "state": str(state),
-        "changed": codec.time_text(now),
-        "version": application.version + 1,
-    }
-    return update_write(
-        "Application",
-        {"id": application.id},
-        changes,
-        condition="#version = :read",
-        names={"#version": "version"},
-        values={":read": application.version},
-    )
+    def _freed(self, application: Application) -> list[dict[str, Any]]:
+        """The write that frees the place of an application, if it has one of a mission there."""
+        if application.state is not ApplicationState.APPROVED:
+            return []
+        mission = self._missions.find(application.mission_id)
+        return [] if mission is None or mission.approved == 0 else [_counted(mission, -1)]
 
 
 def _counted(mission: Mission, step: int) -> dict[str, Any]:
@@ -194,12 +148,13 @@ def _counted(mission: Mission, step: int) -> dict[str, Any]:
         bounds, values = "approved > :none", {}
     if ":none" in bounds:
         values[":none"] = 0
+    there = LIVING if step > 0 else "attribute_exists(id)"
     status = {} if counted.status is mission.status else {"status": str(counted.status)}
     return update_write(
         "Mission",
         {"id": mission.id},
         status,
-        condition=f"{LIVING} AND #version = :read AND {bounds}",
+        condition=f"{there} AND #version = :read AND {bounds}",
         names={"#version": "version"},
         values={":read": mission.version, **values},
         added={"approved": step},

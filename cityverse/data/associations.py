@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -23,6 +24,14 @@ class AssociationRepository(TimelineRepository[Association]):
     def arrondissement_of(self, entity: Association) -> None:
         """Associations have no list by arrondissement."""
         return
+
+    def person_of(self, entity: Association) -> str | None:
+        """Its owner."""
+        return entity.owner_id
+
+    def disown(self, association: Association) -> Association:
+        """Leave an association as it was read without an owner; raises VersionConflict."""
+        return self.replace(association, dataclasses.replace(association, owner_id=None))
 
     def claims_of(self, entity: Association) -> Mapping[str, str]:
         """The number in the national register, where it has one."""

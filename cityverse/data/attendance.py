@@ -17,10 +17,11 @@ from cityverse.data.client import (
 from cityverse.data.cursors import Cursors
 from cityverse.data.events import EventRepository
 from cityverse.data.lists import Page, PartitionList
-from cityverse.data.parents import LIVING, TRIES, counting, read_living
+from cityverse.data.parents import read_living
+from cityverse.data.ties import LIVING, TRIES, counting_down, living, take_away
 from cityverse.data.timeline import order_of
 from cityverse.domain.attendance import Attendance
-from cityverse.errors import Conflict, NotFound, VersionConflict
+from cityverse.errors import Closed, Full, NotFound, VersionConflict
 
 TABLE = "Attendance"
 # Told by the store itself, so that no place is given twice.
@@ -39,7 +40,8 @@ class AttendanceRepository:
     def attend(self, event_id: str, user_id: str, now: datetime) -> Attendance:
         """Come to an event; doing so again changes nothing.
 
-        Raises NotFound without the event, Conflict when it is full, cancelled or over.
+        Raises NotFound without the event or the person, Full, and Closed when the event is
+        cancelled or over.
         """
         wanted = Attendance(event_id, user_id, now)
         wanted.check()
@@ -49,15 +51,16 @@ class AttendanceRepository:
             codec.to_item(wanted) | order,
             ConditionExpression="attribute_not_exists(event_id)",
         )
+        person = living("User", user_id)
         for _ in range(TRIES):
             stored = self.find(event_id, user_id)
             if stored is not None:
                 return stored
             event = read_living(self._events, event_id)
             if event.cancelled or event.ends <= now:
-                raise Conflict(f"event {event_id} is cancelled or over")
+                raise Closed(f"event {event_id} is cancelled or over")
             if event.places_left == 0:
-                raise Conflict(f"event {event_id} is full")
+                raise Full(f"event {event_id} is full")
             taken = update_write(
                 "Event",
                 {"id": event_id},
@@ -68,26 +71,20 @@ class AttendanceRepository:
                 added={"attending": 1},
             )
             try:
-                self.dynamo.transact([put, taken])
-            except ConditionFailed:
+                self.dynamo.transact([put, taken, person.write])
+            except ConditionFailed as failure:
+                if failure.failed[0] == 2:
+                    raise NotFound(person.missing) from failure
                 continue  # the next look says why
             return wanted
         raise VersionConflict(f"event {event_id} changes all the time")
 
     def leave(self, event_id: str, user_id: str) -> None:
-        """Not come after all; without an attendance nothing happens.
-
-        Raises NotFound when the event is being deleted.
-        """
-        gone = delete_write(
+        """Not come after all; without an attendance nothing happens."""
+        row = delete_write(
             TABLE, _key(event_id, user_id), ConditionExpression="attribute_exists(event_id)"
         )
-        freed = counting("Event", event_id, {"attending": -1})
-        try:
-            self.dynamo.transact([gone, freed.write])
-        except ConditionFailed as failure:
-            if 0 not in failure.failed:
-                raise NotFound(freed.parent) from failure
+        take_away(self.dynamo, row, [counting_down("Event", event_id, {"attending": 1})])
 
     def find(self, event_id: str, user_id: str) -> Attendance | None:
         """The attendance of a person at an event, or None."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cityverse.data import codec
-from cityverse.data.client import ConditionFailed, Dynamo, Item, put_write, update_write
+from cityverse.data.client import ConditionFailed, Dynamo, Item, put_write
 from cityverse.data.cursors import Cursors
 from cityverse.data.lists import LAST, Page, PartitionList
+from cityverse.data.ties import counting
 from cityverse.domain.points import HOUR, ONCE, Award
 from cityverse.errors import NotFound
 
@@ -22,25 +23,19 @@ class AwardRepository:
     def give(self, award: Award) -> bool:
         """Give an award; False when the person was given one for this cause before.
 
-        Raises NotFound when there is no such person.
+        Raises NotFound when there is no such person, or their account is being deleted.
         """
         award.check()
         fresh = put_write(
             TABLE, codec.to_item(award), ConditionExpression="attribute_not_exists(user_id)"
         )
-        earned = update_write(
-            "User",
-            {"id": award.user_id},
-            {},
-            condition="attribute_exists(id)",
-            added={"score": award.points, "hours": award.hours},
-        )
+        earned = counting("User", award.user_id, {"score": award.points, "hours": award.hours})
         try:
-            self.dynamo.transact([fresh, earned])
+            self.dynamo.transact([fresh, earned.write])
         except ConditionFailed as failure:
             if 0 in failure.failed:
                 return False
-            raise NotFound(f"User has no item {award.user_id}") from failure
+            raise NotFound(earned.missing) from failure
         return True
 
     def find(self, user_id: str, cause: str) -> Award | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cityverse.data.repository import Repository
+from cityverse.data.repository import LeafRepository
 from cityverse.domain.points import Badge
 from cityverse.domain.rules import fold
 
 
-class BadgeRepository(Repository[Badge]):
+class BadgeRepository(LeafRepository[Badge]):
     """Badges; no two have the same name."""
 
     table = "Badge"

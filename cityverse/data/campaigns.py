@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cityverse.data.parents import Tie, TiedRepository, unburied
 from cityverse.data.terms import Searchable
+from cityverse.data.ties import Tie, living
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.giving import Campaign
 
 
-class CampaignRepository(TimelineRepository[Campaign], TiedRepository[Campaign]):
+class CampaignRepository(TimelineRepository[Campaign]):
     """Campaigns, newest first."""
 
     table = "Donation"
@@ -22,7 +22,7 @@ class CampaignRepository(TimelineRepository[Campaign], TiedRepository[Campaign])
 
     def ties_of(self, entity: Campaign) -> list[Tie]:
         """The association that publishes it."""
-        return [unburied("Association", entity.association_id)]
+        return [living("Association", entity.association_id)]
 
     def texts_of(self, entity: Campaign) -> Searchable:
         """Title, association and description."""

@@ -10,19 +10,12 @@ from typing import Any
 
 from cityverse.data import codec
 from cityverse.data.campaigns import CampaignRepository
-from cityverse.data.client import (
-    ConditionFailed,
-    Dynamo,
-    Item,
-    check_write,
-    put_write,
-    update_write,
-)
+from cityverse.data.client import ConditionFailed, Dynamo, put_write
 from cityverse.data.cursors import Cursors
-from cityverse.data.lists import Page, PartitionList
-from cityverse.data.parents import LIVING, TRIES, counting, read_living
-from cityverse.data.repository import Repository
-from cityverse.data.timeline import order_of
+from cityverse.data.dealings import DealingRepository
+from cityverse.data.lists import Page
+from cityverse.data.parents import read_living
+from cityverse.data.ties import TRIES, counting, living, unchanged
 from cityverse.domain.giving import (
     Contribution,
     ContributionState,
@@ -32,14 +25,21 @@ from cityverse.domain.giving import (
 )
 from cityverse.domain.people import check_choice
 from cityverse.domain.rules import check_id
-from cityverse.errors import AlreadyExists, Conflict, VersionConflict
+from cityverse.errors import (
+    AlreadyExists,
+    Closed,
+    NotFound,
+    RequestDiffers,
+    VersionConflict,
+    WrongState,
+)
 
 # A request that is repeated after this time meets the contribution itself instead.
 RECEIPT_KEPT = timedelta(days=400)
 _S = ContributionState
 
 
-class ContributionRepository(Repository[Contribution]):
+class ContributionRepository(DealingRepository[Contribution]):
     """Contributions, each made once however often its request is repeated.
 
     What a campaign has raised is the sum of its entries that were ever confirmed, those
@@ -48,25 +48,18 @@ class ContributionRepository(Repository[Contribution]):
 
     table = "Donations"
     entity = Contribution
+    item_index = "campaign-index"
 
     def __init__(self, dynamo: Dynamo, cursors: Cursors) -> None:
-        super().__init__(dynamo)
+        super().__init__(dynamo, cursors)
         self._campaigns = CampaignRepository(dynamo, cursors)
-        self._of_campaign = PartitionList(
-            dynamo, cursors, self.table, self._decode, "campaign-index"
-        )
-        self._of_user = PartitionList(dynamo, cursors, self.table, self._decode, "user-index")
-
-    def keys_of(self, entity: Contribution) -> Item:
-        """Its place among the contributions to the campaign, and of the person."""
-        return {"order": order_of(entity.created, entity.id)}
 
     def contribute(self, contribution: Contribution, request_id: str) -> Contribution:
         """Pledge a contribution, at the time ``created``; its ``id`` follows from the request.
 
         ``request_id`` is made with the form. A repetition of the request answers with
-        what the first one wrote; raises Conflict when its content differs, or when the
-        campaign is closed or over, NotFound without the campaign.
+        what the first one wrote; raises RequestDiffers when its content differs, Closed
+        when the campaign is closed or over, NotFound without the campaign or the person.
         """
         check_id("request_id", request_id)
         fresh = dataclasses.replace(
@@ -82,9 +75,12 @@ class ContributionRepository(Repository[Contribution]):
             done = self._done_before(fresh)
             if done is not None:
                 return done
+            person = living("User", fresh.user_id)
             try:
-                self.dynamo.transact(self._pledge(fresh))
-            except ConditionFailed:
+                self.dynamo.transact([person.write, *self._pledge(fresh)])
+            except ConditionFailed as failure:
+                if 0 in failure.failed:
+                    raise NotFound(person.missing) from failure
                 continue  # the next look says why
             return fresh
         raise VersionConflict(f"campaign {fresh.campaign_id} changes all the time")
@@ -102,7 +98,7 @@ class ContributionRepository(Repository[Contribution]):
         """Confirm, refuse or refund the contribution of this id; a repetition changes nothing.
 
         Confirming counts for the campaign. Refunding writes an entry of the opposite
-        amount. Raises NotFound, and Conflict when that state may not follow.
+        amount. Raises NotFound, and WrongState when that state may not follow.
         """
         check_choice("state", state, ContributionState)
         for _ in range(TRIES):
@@ -110,109 +106,82 @@ class ContributionRepository(Repository[Contribution]):
             if stored.state is state:
                 return stored
             if stored.corrects is not None:
-                raise Conflict(f"{stored.id} cancels another contribution and stays")
+                raise WrongState(f"{stored.id} cancels another contribution and stays")
             check_transition(stored.state, state)
+            write, moved = self._moved(stored, state, now)
             try:
-                self.dynamo.transact(self._moved(stored, state, now))
+                self.dynamo.transact([write, *self._counting(stored, state, now)])
             except ConditionFailed:
                 read_living(self._campaigns, stored.campaign_id)
                 continue
-            return dataclasses.replace(stored, state=state, changed=now, version=stored.version + 1)
+            return moved
         raise VersionConflict(f"contribution {contribution} changes all the time")
 
     def erase(self, contribution: Contribution) -> Contribution:
         """Empty what is personal in a contribution as it was read; raises VersionConflict."""
         return self.replace(contribution, contribution.erased())
 
+    def anonymise(self, contribution: Contribution) -> Contribution:
+        """Take the name of who gave from a contribution as it was read; raises VersionConflict."""
+        return super().replace(contribution, contribution.anonymised())
+
     def replace(self, old: Contribution, new: Contribution) -> Contribution:
-        """Write ``new`` where ``old`` was read; raises Conflict when the money differs."""
+        """Write ``new`` where ``old`` was read; raises WrongState when the money differs."""
         if _money(old) != _money(new):
-            raise Conflict("what was given never changes; refund it instead")
+            raise WrongState("what was given never changes; refund it instead")
         return super().replace(old, new)
 
     def delete(self, entity: Contribution) -> None:
-        """Delete a contribution as it was read; raises Conflict when it was ever confirmed."""
+        """Delete a contribution as it was read; raises WrongState if ever confirmed."""
         if entity.state not in {_S.PLEDGED, _S.REFUSED}:
-            raise Conflict(f"contribution {entity.id} was confirmed; refund it instead")
+            raise WrongState(f"contribution {entity.id} was confirmed; refund it instead")
         super().delete(entity)
 
     def of_campaign(
         self, campaign_id: str, *, limit: int, cursor: str | None = None
     ) -> Page[Contribution]:
         """The contributions to a campaign, newest first."""
-        return self._of_campaign.page(campaign_id, limit=limit, cursor=cursor)
-
-    def of_user(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page[Contribution]:
-        """What a person gave, newest first."""
-        return self._of_user.page(user_id, limit=limit, cursor=cursor)
+        return self._of_item.page(campaign_id, limit=limit, cursor=cursor)
 
     def _done_before(self, fresh: Contribution) -> Contribution | None:
         """What an earlier sending of the same request wrote, if any."""
         receipt = self.dynamo.get("Receipt", {"id": _receipt_id(fresh)})
         if receipt is not None and receipt["content"] != _content(fresh):
-            raise Conflict("this request was sent before, with another content")
+            raise RequestDiffers("this request was sent before, with another content")
         stored = self.find(fresh.id) if receipt is None else self.get(fresh.id)
         if stored is not None and _money(stored) != _money(fresh):
-            raise Conflict("this request was sent before, with another content")
+            raise RequestDiffers("this request was sent before, with another content")
         return stored
 
     def _pledge(self, fresh: Contribution) -> list[dict[str, Any]]:
         campaign = read_living(self._campaigns, fresh.campaign_id)
         if not campaign.takes_contributions(fresh.created):
-            raise Conflict(f"campaign {campaign.id} is closed or over")
+            raise Closed(f"campaign {campaign.id} is closed or over")
         receipt = {
             "id": _receipt_id(fresh),
             "content": _content(fresh),
             "expires": int((fresh.created + RECEIPT_KEPT).timestamp()),
         }
-        unchanged = check_write(
-            "Donation",
-            {"id": campaign.id},
-            ConditionExpression=f"{LIVING} AND #version = :read",
-            ExpressionAttributeNames={"#version": "version"},
-            ExpressionAttributeValues={":read": campaign.version},
-        )
         return [
             put_write("Receipt", receipt, ConditionExpression="attribute_not_exists(id)"),
             self._put(fresh),
-            unchanged,
+            unchanged("Donation", campaign.id, campaign.version),
             *self._also(fresh),
         ]
 
-    def _put(self, fresh: Contribution) -> dict[str, Any]:
-        item = codec.to_item(fresh) | self.keys_of(fresh)
-        return put_write(self.table, item, ConditionExpression="attribute_not_exists(id)")
-
-    def _moved(
+    def _counting(
         self, stored: Contribution, state: ContributionState, now: datetime
     ) -> list[dict[str, Any]]:
-        """The writes that bring a contribution into another state."""
-        changes = {
-            "state": str(state),
-            "changed": codec.time_text(now),
-            "version": stored.version + 1,
-        }
-        moved = update_write(
-            self.table,
-            {"id": stored.id},
-            changes,
-            condition="#version = :read",
-            names={"#version": "version"},
-            values={":read": stored.version},
-        )
+        """What a change of state means for the campaign, as writes."""
         if state is _S.REFUSED:
-            return [moved]
+            return []
         step = 1 if state is _S.CONFIRMED else -1
         added = {"raised": step * stored.cents, "gifts": step}
-        writes = [moved, counting("Donation", stored.campaign_id, added).write]
+        writes = [counting("Donation", stored.campaign_id, added).write]
         if state is _S.REFUNDED:
             cancelling = _cancelling(stored, now)
             writes += [self._put(cancelling), *self._also(cancelling)]
         return writes
-
-    @staticmethod
-    def _decode(item: Item) -> Contribution:
-        return codec.from_item(Contribution, item)
 
 
 def _cancelling(stored: Contribution, now: datetime) -> Contribution:

@@ -1,37 +1,71 @@
-"""Deleting an item with all that belongs to it, restartably and without orphans.
+"""Deleting an item or an account with all that belongs to it, restartably, without orphans.
 
-First the item is marked, so that it gets no new children; then its children go, some
-at a time; then the item itself with its search rows, claims and demo mark. Whatever
-interrupts this, calling again finishes it; two callers do not disturb each other.
+First the item is marked, so that it gets no new children, and its files are shown no
+more; then its children go, some at a time; then the item itself with its search rows,
+claims and demo mark. Whatever interrupts this, calling again finishes it; two callers
+do not disturb each other. Each write has the condition that the item is still marked, or
+gone: what was created anew under its id meanwhile is another item, and left alone.
+
+With an account goes what is only its person's: follows, reactions, awards, notifications,
+attendances and applications, with all counters and places. What others need, or the law,
+stays without their name: contributions, reports, posts, comments, associations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cityverse.data.applications import ApplicationRepository
 from cityverse.data.associations import AssociationRepository
+from cityverse.data.attachments import detached, files_of, forgetting
+from cityverse.data.attendance import AttendanceRepository
 from cityverse.data.campaigns import CampaignRepository
-from cityverse.data.client import ConditionFailed, Dynamo, Item, delete_write, update_write
+from cityverse.data.client import (
+    ConditionFailed,
+    Dynamo,
+    Item,
+    check_write,
+    delete_write,
+    update_write,
+)
+from cityverse.data.comments import CommentRepository
+from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
+from cityverse.data.media import MediaRepository
 from cityverse.data.missions import MissionRepository
-from cityverse.data.parents import MARK, TRIES, burial, grave_key
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
-from cityverse.data.registry import ASSOCIATION_INDEX, table
+from cityverse.data.reactions import ReactionRepository
+from cityverse.data.registry import (
+    ACTOR_INDEX,
+    ASSOCIATION_INDEX,
+    OWNER_INDEX,
+    PRODUCT_INDEX,
+    REPORTER_INDEX,
+    USER_INDEX,
+    table,
+)
+from cityverse.data.reports import ReportRepository
 from cityverse.data.repository import Repository
+from cityverse.data.ties import MARK, TRIES, take_away
+from cityverse.data.users import UserRepository
+from cityverse.domain.community import AuthorKind, Post
+from cityverse.domain.media import Media
 from cityverse.errors import InputError, VersionConflict
 
 # Rows deleted by one transaction, each with its demo mark; DynamoDB takes 100 writes.
 _AT_ONCE = 40
+_DOOMED = f"attribute_not_exists(id) OR attribute_exists({MARK})"
 
 
 @dataclass(frozen=True, slots=True)
-class _Children:
-    """Rows that name their parent in ``field``, found by ``index`` (None: by the table)."""
+class Rows:
+    """Rows that name an item in ``field``, found by ``index`` (None: by the table)."""
 
     table: str
     field: str
@@ -39,101 +73,170 @@ class _Children:
 
 
 _OF_ASSOCIATION = ("association_id", ASSOCIATION_INDEX.name)
-_CHILDREN: Mapping[str, tuple[_Children, ...]] = {
-    "Posts": (
-        _Children("Comment", "post_id", "post-index"),
-        _Children("Reaction", "post_id"),
-    ),
-    "Mission": (_Children("Application", "mission_id", "mission-index"),),
-    "Donation": (_Children("Donations", "donation_id", "campaign-index"),),
-    "Event": (_Children("Attendance", "event_id"),),
-    "Product": (_Children("Posts", "product_id", "product_id"),),
+_CHILDREN: Mapping[str, tuple[Rows, ...]] = {
+    "Posts": (Rows("Comment", "post_id", "post-index"), Rows("Reaction", "post_id")),
+    "Mission": (Rows("Application", "mission_id", "mission-index"),),
+    "Donation": (Rows("Donations", "donation_id", "campaign-index"),),
+    "Event": (Rows("Attendance", "event_id"),),
+    "Product": (Rows("Posts", "product_id", PRODUCT_INDEX.name),),
     "Association": (
-        _Children("Posts", *_OF_ASSOCIATION),
-        _Children("Mission", *_OF_ASSOCIATION),
-        _Children("Event", *_OF_ASSOCIATION),
-        _Children("Donation", *_OF_ASSOCIATION),
-        _Children("Product", *_OF_ASSOCIATION),
-        _Children("Follow", *_OF_ASSOCIATION),
+        Rows("Posts", *_OF_ASSOCIATION),
+        Rows("Mission", *_OF_ASSOCIATION),
+        Rows("Event", *_OF_ASSOCIATION),
+        Rows("Donation", *_OF_ASSOCIATION),
+        Rows("Product", *_OF_ASSOCIATION),
+        Rows("Follow", *_OF_ASSOCIATION),
     ),
 }
 
-# The tables whose items have children.
-WITH_CHILDREN = frozenset(_CHILDREN)
+# The indexes of the seed hold every application and contribution, those of an older program too.
+OF_PERSON: tuple[Rows, ...] = (
+    Rows("Follow", "user_id"),
+    Rows("Award", "user_id"),
+    Rows("Notification", "user_id"),
+    Rows("Notification", "actor_id", ACTOR_INDEX.name),
+    Rows("Attendance", "user_id", USER_INDEX.name),
+    Rows("Reaction", "user_id", "user-index"),
+    Rows("Application", "user_id", "user_id-index"),
+    Rows("Donations", "user_id", "user_id-index"),
+    Rows("Report", "reporter_id", REPORTER_INDEX.name),
+    Rows("Comment", "user_id", USER_INDEX.name),
+    Rows("Posts", "user_id", USER_INDEX.name),
+    Rows("Association", "owner_id", OWNER_INDEX.name),
+    Rows("Media", "owner", "owner-index"),
+)
+"""All that names a person."""
+
+
+class _LivesAgain(Exception):
+    """An item was created anew under the id of the one being deleted."""
 
 
 class Deletion:
-    """Deletes associations and what they publish."""
+    """Deletes associations, what they publish, and accounts: nothing else does."""
 
     def __init__(self, dynamo: Dynamo, cursors: Cursors) -> None:
         self.dynamo = dynamo
         self._follows = FollowRepository(dynamo, cursors)
+        self._attendance = AttendanceRepository(dynamo, cursors)
+        self._reactions = ReactionRepository(dynamo, cursors)
+        self._applications = ApplicationRepository(dynamo, cursors)
+        self._contributions = ContributionRepository(dynamo, cursors)
+        self._reports = ReportRepository(dynamo, cursors)
+        self._comments = CommentRepository(dynamo, cursors)
+        self._posts = PostRepository(dynamo, cursors)
+        self._associations = AssociationRepository(dynamo, cursors)
+        self._media = MediaRepository(dynamo)
         repositories: tuple[Repository[Any], ...] = (
-            AssociationRepository(dynamo, cursors),
-            PostRepository(dynamo, cursors),
+            self._associations,
+            self._posts,
             MissionRepository(dynamo, cursors),
             EventRepository(dynamo, cursors),
             CampaignRepository(dynamo, cursors),
             ProductRepository(dynamo, cursors),
+            UserRepository(dynamo),
         )
         self._repositories = {one.table: one for one in repositories}
 
     def delete(self, table_name: str, item_id: str) -> None:
         """Delete the item of this table and its children; what is gone already is no error.
 
-        Tables are Posts, Mission, Event, Donation, Product and Association. When this is
-        interrupted, or raises StoreUnavailable, call it again. Indexes lag behind by a
-        moment: a call on an item that is gone deletes children that still turn up.
+        Tables are Posts, Mission, Event, Donation, Product, Association and User. When this
+        is interrupted, or raises StoreError or VersionConflict, call it again. Indexes lag
+        behind by a moment: a call on an item that is gone deletes children that still turn
+        up.
         """
+        if table_name == "User":
+            self.delete_person(item_id)
+            return
         if table_name not in _CHILDREN:
             raise InputError(f"items of {table_name} are not deleted with children")
-        self._mark(table_name, item_id)
-        for children in _CHILDREN[table_name]:
-            self._delete_children(children, item_id)
-        self._delete_itself(table_name, item_id)
+        with contextlib.suppress(_LivesAgain):
+            self._delete(table_name, item_id)
 
-    def _mark(self, table_name: str, item_id: str) -> None:
-        mark = update_write(
-            table_name, {"id": item_id}, {MARK: True}, condition="attribute_exists(id)"
-        )
-        writes = [mark]
-        if table_name == "Association":
-            writes.append(burial(table_name, item_id))
-        try:
-            self.dynamo.transact(writes)
-        except ConditionFailed:
-            return  # gone already
+    def delete_person(self, user_id: str, *, words_too: bool = False) -> None:
+        """Delete an account and all that is only its person's, as ``delete`` does.
 
-    def _delete_children(self, children: _Children, parent_id: str) -> None:
-        while rows := self._rows(children, parent_id):
-            if children.table in _CHILDREN:
-                for row in rows:
-                    self.delete(children.table, row["id"])
-            elif children.table == "Follow":
-                for row in rows:
-                    self._follows.unfollow(row["user_id"], row["association_id"])
-            else:
-                self._delete_rows(children.table, rows)
+        Posts and comments stay without their name; with ``words_too`` they go as well,
+        but for the posts of associations. Ask for the same when calling again.
+        """
+        with contextlib.suppress(_LivesAgain):
+            self._mark("User", user_id)
+            self._hide_files("User", user_id)
+            for rows in OF_PERSON:
+                while found := self.rows(rows, user_id):
+                    self._check_doomed("User", user_id)
+                    self._forget(rows, found, user_id, words_too=words_too)
+            self._delete_itself("User", user_id)
 
-    def _rows(self, children: _Children, parent_id: str) -> list[Item]:
-        consistent = {} if children.index else {"ConsistentRead": True}
+    def rows(self, rows: Rows, item_id: str) -> list[Item]:
+        """Some of the rows that name an item."""
+        consistent = {} if rows.index else {"ConsistentRead": True}
         return self.dynamo.query(
-            children.table,
-            index=children.index,
+            rows.table,
+            index=rows.index,
             limit=_AT_ONCE,
             KeyConditionExpression="#parent = :parent",
-            ExpressionAttributeNames={"#parent": children.field},
-            ExpressionAttributeValues={":parent": parent_id},
+            ExpressionAttributeNames={"#parent": rows.field},
+            ExpressionAttributeValues={":parent": item_id},
             **consistent,
         )
 
-    def _delete_rows(self, table_name: str, rows: list[Item]) -> None:
+    def _delete(self, table_name: str, item_id: str, *because: dict[str, Any]) -> None:
+        """Delete an item with its children; ``because`` says that its parent is going."""
+        self._mark(table_name, item_id, *because)
+        self._hide_files(table_name, item_id)
+        for rows in _CHILDREN[table_name]:
+            while found := self.rows(rows, item_id):
+                self._delete_children(rows, found, table_name, item_id)
+        self._delete_itself(table_name, item_id)
+
+    def _mark(self, table_name: str, item_id: str, *because: dict[str, Any]) -> None:
+        mark = update_write(
+            table_name, {"id": item_id}, {MARK: True}, condition="attribute_exists(id)"
+        )
+        try:
+            self.dynamo.transact([mark, *because])
+        except ConditionFailed as failure:
+            if failure.failed[-1] > 0:
+                raise _LivesAgain from failure
+            # gone already
+
+    def _hide_files(self, table_name: str, item_id: str) -> None:
+        """Let nobody see the files of an item from now on."""
+        for _ in range(TRIES):
+            entity = self._repositories[table_name].find(item_id)
+            files = detached(self.dynamo, table_name, item_id, files_of(entity))
+            if not files:
+                return
+            with contextlib.suppress(ConditionFailed):
+                self.dynamo.transact(files)
+
+    def _delete_children(
+        self, rows: Rows, found: list[Item], table_name: str, item_id: str
+    ) -> None:
+        doomed = check_write(table_name, {"id": item_id}, ConditionExpression=_DOOMED)
+        if rows.table in _CHILDREN:
+            for row in found:
+                self._delete(rows.table, row["id"], doomed)
+        elif rows.table == "Follow":
+            for row in found:
+                ending, (_, following) = self._follows.writes_ending(row["user_id"], item_id)
+                if not take_away(self.dynamo, ending, [following], doomed):
+                    self._check_doomed(table_name, item_id)
+        else:
+            self._delete_rows(rows.table, found, doomed)
+
+    def _delete_rows(self, table_name: str, rows: list[Item], doomed: dict[str, Any]) -> None:
         layout = table(table_name)
         names = [name for name in (layout.partition, layout.sort) if name]
         writes = [delete_write(table_name, {name: row[name] for name in names}) for row in rows]
         marked = (row["id"] for row in rows if row.get("demo"))
         writes += [delete_write("Demo", {"table": table_name, "id": one}) for one in marked]
-        self.dynamo.transact(writes)
+        try:
+            self.dynamo.transact([*writes, doomed])
+        except ConditionFailed as failure:
+            raise _LivesAgain from failure
 
     def _delete_itself(self, table_name: str, item_id: str) -> None:
         repository = self._repositories[table_name]
@@ -141,12 +244,84 @@ class Deletion:
             entity = repository.find(item_id)
             if entity is None:
                 return
-            if table_name == "Association" and entity.demo:
-                # Ids of the demo city come again, and nobody writes in its name.
-                self.dynamo.delete("Receipt", grave_key(table_name, item_id))
             try:
-                repository.delete(entity)
-            except VersionConflict:
+                marked = f"attribute_exists({MARK})"
+                self.dynamo.transact(repository.writes_deleting(entity, marked))
+            except ConditionFailed:
+                self._check_doomed(table_name, item_id)
                 continue  # edited at this very moment
             return
         raise VersionConflict(f"{table_name} item {item_id} changes all the time")
+
+    def _check_doomed(self, table_name: str, item_id: str) -> None:
+        item = self.dynamo.get(table_name, {"id": item_id})
+        if item is not None and MARK not in item:
+            raise _LivesAgain
+
+    def _forget(self, rows: Rows, found: list[Item], user_id: str, *, words_too: bool) -> None:
+        """Delete rows that name a person, or take the name from them."""
+        if rows in {Rows("Award", "user_id"), Rows("Notification", "user_id")}:
+            doomed = check_write("User", {"id": user_id}, ConditionExpression=_DOOMED)
+            self._delete_rows(rows.table, found, doomed)
+            return
+        for row in found:
+            match rows.table:
+                case "Follow":
+                    self._follows.unfollow(user_id, row["association_id"])
+                case "Attendance":
+                    self._attendance.leave(row["event_id"], user_id)
+                case "Reaction":
+                    self._reactions.withdraw(row["post_id"], user_id)
+                case "Notification":
+                    self._forget_actor(row, user_id)
+                case _:
+                    self._change(rows, row["id"], user_id, words_too=words_too)
+
+    def _forget_actor(self, row: Item, user_id: str) -> None:
+        unnamed = update_write(
+            "Notification",
+            {"user_id": row["user_id"], "order": row["order"]},
+            {"actor_name": ""},
+            ["actor_id"],
+            condition="actor_id = :actor",
+            values={":actor": user_id},
+        )
+        with contextlib.suppress(ConditionFailed):  # it is gone, or was done already
+            self.dynamo.transact([unnamed])
+
+    def _change(self, rows: Rows, item_id: str, user_id: str, *, words_too: bool) -> None:
+        """Do to an item what its table asks for, as long as it names the person."""
+        comments, posts = self._comments, self._posts
+        changes: dict[str, tuple[Repository[Any], Callable[[Any], object]]] = {
+            "Application": (self._applications, self._applications.delete),
+            "Donations": (self._contributions, self._contributions.anonymise),
+            "Report": (self._reports, self._reports.anonymise),
+            "Comment": (comments, comments.delete if words_too else comments.anonymise),
+            "Posts": (posts, self._delete_post if words_too else posts.anonymise),
+            "Association": (self._associations, self._associations.disown),
+            "Media": (self._media, self._forget_file),
+        }
+        repository, change = changes[rows.table]
+        for _ in range(TRIES):
+            entity = repository.find(item_id)
+            if entity is None or getattr(entity, rows.field) != user_id:
+                return
+            with contextlib.suppress(VersionConflict):
+                change(entity)
+                return
+        raise VersionConflict(f"{rows.table} item {item_id} changes all the time")
+
+    def _delete_post(self, post: Post) -> None:
+        if post.author_kind is AuthorKind.ASSOCIATION:
+            self._posts.anonymise(post)
+        else:
+            self._delete("Posts", post.id)
+
+    def _forget_file(self, media: Media) -> None:
+        row = self.dynamo.get("Media", {"id": media.id})
+        if row is None:
+            return
+        try:
+            self.dynamo.transact([forgetting(row, media.owner)])
+        except ConditionFailed as failure:
+            raise VersionConflict(f"file {media.id} was changed meanwhile") from failure

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cityverse.data.parents import PlacedRepository, Tie, unburied
+from cityverse.data.parents import PlacedRepository
 from cityverse.data.terms import Searchable
+from cityverse.data.ties import Tie, living
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.community import Event
 
@@ -20,7 +21,7 @@ class EventRepository(TimelineRepository[Event], PlacedRepository[Event]):
 
     def ties_of(self, entity: Event) -> list[Tie]:
         """The association that publishes it."""
-        return [unburied("Association", entity.association_id)]
+        return [living("Association", entity.association_id)]
 
     def moment_of(self, entity: Event) -> datetime:
         """When it starts."""

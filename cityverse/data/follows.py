@@ -6,18 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from cityverse.data import codec
-from cityverse.data.client import (
-    ConditionFailed,
-    Dynamo,
-    Item,
-    delete_write,
-    put_write,
-    update_write,
-)
+from cityverse.data.client import ConditionFailed, Dynamo, Item, delete_write, put_write
 from cityverse.data.cursors import Cursors
 from cityverse.data.lists import Page, PartitionList
-from cityverse.data.parents import LIVING
 from cityverse.data.registry import ASSOCIATION_INDEX
+from cityverse.data.ties import counting, counting_down, take_away
 from cityverse.data.timeline import order_of
 from cityverse.domain.people import Follow
 from cityverse.errors import NotFound
@@ -44,31 +37,33 @@ class FollowRepository:
             codec.to_item(follow) | {"order": order_of(follow.created, follow.user_id)},
             ConditionExpression="attribute_not_exists(user_id)",
         )
+        ties = [
+            counting("Association", follow.association_id, {"followers": 1}),
+            counting("User", follow.user_id, {"following": 1}),
+        ]
         try:
-            self.dynamo.transact([fresh, *_counted(follow.user_id, follow.association_id, 1)])
+            self.dynamo.transact([fresh, *(tie.write for tie in ties)])
         except ConditionFailed as failure:
             if 0 in failure.failed:
                 return False
-            missing = follow.association_id if 1 in failure.failed else follow.user_id
-            raise NotFound(f"there is no {missing} to follow or be followed") from failure
+            raise NotFound(ties[failure.failed[0] - 1].missing) from failure
         return True
 
     def unfollow(self, user_id: str, association_id: str) -> bool:
         """Follow no longer; False when the person did not."""
-        gone = delete_write(
+        return take_away(self.dynamo, *self.writes_ending(user_id, association_id))
+
+    def writes_ending(
+        self, user_id: str, association_id: str
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The write that ends a follow, and those that count it down, for ``take_away``."""
+        row = delete_write(
             TABLE, _key(user_id, association_id), ConditionExpression="attribute_exists(user_id)"
         )
-        writes = [gone, *_counted(user_id, association_id, -1)]
-        while True:
-            try:
-                self.dynamo.transact(writes)
-            except ConditionFailed as failure:
-                if 0 in failure.failed:
-                    return False
-                # Whatever counted this follow is gone itself; the follow still goes.
-                writes = [w for n, w in enumerate(writes) if n not in failure.failed]
-            else:
-                return True
+        return row, [
+            counting_down("Association", association_id, {"followers": 1}),
+            counting_down("User", user_id, {"following": 1}),
+        ]
 
     def find(self, user_id: str, association_id: str) -> Follow | None:
         """The follow, or None."""
@@ -97,26 +92,3 @@ def _decode(item: Item) -> Follow:
 
 def _key(user_id: str, association_id: str) -> Item:
     return {"user_id": user_id, "association_id": association_id}
-
-
-def _counted(user_id: str, association_id: str, step: int) -> list[dict[str, Any]]:
-    """The writes that count a follow up, where both ends are there, or down, never below 0."""
-    count = _count_up if step > 0 else _count_down
-    return [count("Association", association_id, "followers"), count("User", user_id, "following")]
-
-
-def _count_up(table: str, item_id: str, counter: str) -> dict[str, Any]:
-    # Nobody follows what is being deleted, else the follow would outlive it.
-    return update_write(table, {"id": item_id}, {}, condition=LIVING, added={counter: 1})
-
-
-def _count_down(table: str, item_id: str, counter: str) -> dict[str, Any]:
-    return update_write(
-        table,
-        {"id": item_id},
-        {},
-        condition="#counter >= :one",
-        names={"#counter": counter},
-        values={":one": 1},
-        added={counter: -1},
-    )

@@ -35,7 +35,7 @@ from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
 from cityverse.data.registry import TABLES
 from cityverse.data.repository import Repository
-from cityverse.data.timeline import TimelineRepository, order_of
+from cityverse.data.timeline import order_of
 from cityverse.data.users import UserRepository
 from cityverse.domain.applications import Application, ApplicationState, application_id
 from cityverse.domain.comments import COMMENT_LONGEST, Comment
@@ -752,11 +752,9 @@ class _Writer:
     def _create(self, repository: Repository[Any], entity: Any) -> None:
         if self._in_place:
             self._make_room(repository.table, entity.id)
-        if isinstance(repository, TimelineRepository):
-            repository._enter_bucket(entity)
         try:
-            # As the base class writes it: what happened then need not be allowed today.
-            Repository.create(repository, entity)
+            # What happened then need not be allowed today, and is counted already.
+            repository.adopt(entity)
         except Taken as error:
             self._report.note(repository.table, entity.id, error.field, "is taken: not imported",
                               codec.to_item(entity))  # fmt: skip

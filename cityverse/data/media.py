@@ -17,7 +17,7 @@ from cityverse.data import images, objects
 from cityverse.data.client import Dynamo, dynamodb_client
 from cityverse.data.documents import check_pdf
 from cityverse.data.objects import QUARANTINE, Objects, Place, Version
-from cityverse.data.repository import Repository
+from cityverse.data.repository import LeafRepository
 from cityverse.domain.media import (
     Media,
     MediaKind,
@@ -40,11 +40,15 @@ _ORPHAN = timedelta(days=1)
 _SWEPT_MOST = 1000
 
 
-class MediaRepository(Repository[Media]):
+class MediaRepository(LeafRepository[Media]):
     """What is known of each file."""
 
     table = "Media"
     entity = Media
+
+    def person_of(self, entity: Media) -> str:
+        """Its owner."""
+        return entity.owner
 
 
 @dataclass(frozen=True, slots=True)

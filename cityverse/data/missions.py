@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cityverse.data.parents import PlacedRepository, Tie, unburied
+from cityverse.data.parents import PlacedRepository
 from cityverse.data.terms import Searchable
+from cityverse.data.ties import Tie, living
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.community import Mission
 
@@ -20,7 +21,7 @@ class MissionRepository(TimelineRepository[Mission], PlacedRepository[Mission]):
 
     def ties_of(self, entity: Mission) -> list[Tie]:
         """The association that publishes it."""
-        return [unburied("Association", entity.association_id)]
+        return [living("Association", entity.association_id)]
 
     def settled(self, entity: Mission) -> Mission:
         """Open or full, as the places say."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from cityverse.data.client import Item
+from cityverse.data.repository import LeafRepository
 from cityverse.data.terms import Searchable
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.news import Article
 
 
-class NewsRepository(TimelineRepository[Article]):
+class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
     """Articles, newest first; they expire by themselves."""
 
     table = "News"

@@ -9,6 +9,7 @@ from cityverse.data import codec
 from cityverse.data.client import ConditionFailed, Dynamo, Item, put_write
 from cityverse.data.cursors import Cursors
 from cityverse.data.lists import FIRST, PAGE_MOST, Page, PartitionList
+from cityverse.data.ties import living
 from cityverse.data.timeline import order_of
 from cityverse.domain.notifications import Notification
 from cityverse.domain.people import User
@@ -25,7 +26,10 @@ class NotificationRepository:
         self._notifications = PartitionList(dynamo, cursors, TABLE, _decode)
 
     def write_of(self, notification: Notification) -> dict[str, Any]:
-        """The write that tells a person something, for the transaction of what happened."""
+        """The write that tells a person something, for the transaction of what happened.
+
+        That transaction has a condition on the person, as ``tell`` has, if it can.
+        """
         notification.check()
         item = codec.to_item(notification) | {
             "order": _order(notification),
@@ -34,11 +38,17 @@ class NotificationRepository:
         return put_write(TABLE, item, ConditionExpression="attribute_not_exists(user_id)")
 
     def tell(self, notification: Notification) -> bool:
-        """Tell a person something; False when it was told before (same id and time)."""
+        """Tell a person something; False when it was told before (same id and time).
+
+        Raises NotFound when there is no such person, or their account is being deleted.
+        """
+        person = living("User", notification.user_id)
         try:
-            self.dynamo.transact([self.write_of(notification)])
-        except ConditionFailed:
-            return False
+            self.dynamo.transact([self.write_of(notification), person.write])
+        except ConditionFailed as failure:
+            if 0 in failure.failed:
+                return False
+            raise NotFound(person.missing) from failure
         return True
 
     def page(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page[Notification]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from cityverse.data.parents import Tie, TiedRepository, unburied
 from cityverse.data.terms import Searchable
+from cityverse.data.ties import Tie, living
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.products import Product, name_key
 
 
-class ProductRepository(TimelineRepository[Product], TiedRepository[Product]):
+class ProductRepository(TimelineRepository[Product]):
     """Products, newest first; no two have the same name."""
 
     table = "Product"
@@ -23,7 +23,7 @@ class ProductRepository(TimelineRepository[Product], TiedRepository[Product]):
 
     def ties_of(self, entity: Product) -> list[Tie]:
         """The association that presents it."""
-        return [unburied("Association", entity.association_id)]
+        return [living("Association", entity.association_id)]
 
     def claims_of(self, entity: Product) -> Mapping[str, str]:
         """The name, in any case, with or without accents."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from cityverse.data import codec
 from cityverse.data.client import ConditionFailed, Dynamo, Item, delete_write, put_write
 from cityverse.data.cursors import Cursors
 from cityverse.data.lists import Page, PartitionList
-from cityverse.data.parents import TRIES, counting
+from cityverse.data.ties import TRIES, counting, counting_down, living, take_away
 from cityverse.domain.people import check_choice
 from cityverse.domain.reactions import Reaction, ReactionKind, counter_of
 from cityverse.errors import NotFound, VersionConflict
@@ -24,11 +24,14 @@ class ReactionRepository:
     def __init__(self, dynamo: Dynamo, cursors: Cursors) -> None:
         self.dynamo = dynamo
         self._of_post = PartitionList(dynamo, cursors, TABLE, _decode, newest_first=False)
+        self._given = PartitionList(
+            dynamo, cursors, TABLE, _decode, "user-index", newest_first=False
+        )
 
     def react(self, post_id: str, user_id: str, reaction: ReactionKind, now: datetime) -> Reaction:
         """Set or change a person's reaction; the same one again changes nothing.
 
-        Raises NotFound when the post is not there or being deleted.
+        Raises NotFound when the post or the person is not there or being deleted.
         """
         check_choice("reaction", reaction, ReactionKind)
         wanted = Reaction(post_id, user_id, reaction, now)
@@ -41,21 +44,25 @@ class ReactionRepository:
             added = {counter_of(reaction): 1}
             if stored is not None:
                 added[counter_of(stored.reaction)] = -1
-            if self._written(post_id, put, added):
-                return wanted
+            ties = [counting("Posts", post_id, added), living("User", user_id)]
+            try:
+                self.dynamo.transact([put, *(tie.write for tie in ties)])
+            except ConditionFailed as failure:
+                if 0 in failure.failed:
+                    continue  # the row is not as it was read
+                raise NotFound(ties[failure.failed[0] - 1].missing) from failure
+            return wanted
         raise VersionConflict(f"the reaction of {user_id} to {post_id} changes all the time")
 
     def withdraw(self, post_id: str, user_id: str) -> None:
-        """Take a reaction back; without one nothing happens.
-
-        Raises NotFound when the post is being deleted.
-        """
+        """Take a reaction back; without one nothing happens."""
         for _ in range(TRIES):
             stored = self.find(post_id, user_id)
             if stored is None:
                 return
-            gone = delete_write(TABLE, _key(post_id, user_id), **_as_read(stored))
-            if self._written(post_id, gone, {counter_of(stored.reaction): -1}):
+            row = delete_write(TABLE, _key(post_id, user_id), **_as_read(stored))
+            counter = counting_down("Posts", post_id, {counter_of(stored.reaction): 1})
+            if take_away(self.dynamo, row, [counter]):
                 return
         raise VersionConflict(f"the reaction of {user_id} to {post_id} changes all the time")
 
@@ -74,16 +81,9 @@ class ReactionRepository:
         """Who reacted to a post, by the ids of the people."""
         return self._of_post.page(post_id, limit=limit, cursor=cursor)
 
-    def _written(self, post_id: str, row: dict[str, Any], added: Mapping[str, int]) -> bool:
-        """Write a row and the counters; False when the row was not as it had been read."""
-        tie = counting("Posts", post_id, added)
-        try:
-            self.dynamo.transact([row, tie.write])
-        except ConditionFailed as failure:
-            if 0 in failure.failed:
-                return False
-            raise NotFound(tie.parent) from failure
-        return True
+    def given(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page[Reaction]:
+        """How a person reacted, by the ids of the posts."""
+        return self._given.page(user_id, limit=limit, cursor=cursor)
 
 
 def _decode(item: Item) -> Reaction:

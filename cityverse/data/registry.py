@@ -54,12 +54,17 @@ ASSOCIATION_INDEX = Index("association-index", "association_id", "order")
 # Items near a place: one H3 cell of resolution 8 (about 900 m across) a partition.
 CELL_INDEX = Index("cell-index", "cell", "order")
 USER_INDEX = Index("user-index", "user_id", "order")
+PRODUCT_INDEX = Index("product-index", "product_id", "order")
+# By these a person is found in what stays when their account is deleted.
+OWNER_INDEX = Index("owner-index", "owner_id", "order")
+REPORTER_INDEX = Index("reporter-index", "reporter_id", "order")
+ACTOR_INDEX = Index("actor-index", "actor_id", "order")
 LISTED = (DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX, CELL_INDEX)
 
 TABLES: tuple[Table, ...] = (
     Table("User", "people with an account", indexes=(Index("email-index", "email"),)),
     Table("Blacklist", "revoked tokens, until they expire", partition="token", ttl="expires"),
-    Table("Association", "bodies that publish", indexes=(DAY_INDEX, CELL_INDEX)),
+    Table("Association", "bodies that publish", indexes=(DAY_INDEX, CELL_INDEX, OWNER_INDEX)),
     Table("Mission", "volunteering offers, by the day they start", indexes=LISTED),
     Table("Event", "events, by the day they start", indexes=LISTED),
     Table("Badge", "badges one can earn"),
@@ -87,7 +92,7 @@ TABLES: tuple[Table, ...] = (
     Table(
         "Posts",
         "what associations and residents publish",
-        indexes=(Index("product_id", "product_id"), *LISTED),
+        indexes=(Index("product_id", "product_id"), *LISTED, PRODUCT_INDEX, USER_INDEX),
     ),
     Table(
         "Product",
@@ -110,8 +115,18 @@ TABLES: tuple[Table, ...] = (
         "feeds and the state of their polling",
         indexes=(Index("status-index", "status", "next_check"),),
     ),
-    Table("Comment", "answers to a post", indexes=(Index("post-index", "post_id", "order"),)),
-    Table("Reaction", "one of a person to a post", partition="post_id", sort="user_id"),
+    Table(
+        "Comment",
+        "answers to a post",
+        indexes=(Index("post-index", "post_id", "order"), USER_INDEX),
+    ),
+    Table(
+        "Reaction",
+        "one of a person to a post",
+        partition="post_id",
+        sort="user_id",
+        indexes=(Index("user-index", "user_id", "post_id"),),
+    ),
     Table(
         "Follow",
         "who follows which association",
@@ -132,6 +147,7 @@ TABLES: tuple[Table, ...] = (
         "what a person should know, newest first",
         partition="user_id",
         sort="order",
+        indexes=(ACTOR_INDEX,),
         ttl="expires",
     ),
     Table(
@@ -140,6 +156,7 @@ TABLES: tuple[Table, ...] = (
         indexes=(
             Index("status-index", "status", "order"),
             Index("target-index", "target", "order"),
+            REPORTER_INDEX,
         ),
     ),
     Table(
@@ -154,7 +171,11 @@ TABLES: tuple[Table, ...] = (
         "requests already carried out, so that a repetition has no effect",
         ttl="expires",
     ),
-    Table("Media", "uploaded files, and who may see them"),
+    Table(
+        "Media",
+        "uploaded files, and who may see them",
+        indexes=(Index("owner-index", "owner", "created"),),
+    ),
     Table(
         "Term",
         "words of titles and texts, for search",

@@ -10,7 +10,7 @@ from cityverse.data import codec
 from cityverse.data.client import ConditionFailed, Dynamo, Item, delete_write, put_write
 from cityverse.data.cursors import Cursors
 from cityverse.data.lists import Page, PartitionList
-from cityverse.data.repository import Repository, claim_id
+from cityverse.data.repository import LeafRepository, claim_id
 from cityverse.data.timeline import order_of
 from cityverse.domain.moderation import (
     PENDING,
@@ -28,7 +28,7 @@ _TARGET_INDEX = "target-index"
 DECIDED_AT_ONCE_MOST = 40
 
 
-class ReportRepository(Repository[Report]):
+class ReportRepository(LeafRepository[Report]):
     """Reports; a person has no more than one pending on an item (``Taken``)."""
 
     table = "Report"
@@ -45,6 +45,10 @@ class ReportRepository(Repository[Report]):
         """Its place in time."""
         return {"order": order_of(entity.created, entity.id)}
 
+    def person_of(self, entity: Report) -> str | None:
+        """Who reports."""
+        return entity.reporter_id
+
     def claims_of(self, entity: Report) -> Mapping[str, str]:
         """Who reported what, as long as the report is pending."""
         if entity.reporter_id is None or entity.status not in PENDING:
@@ -57,6 +61,10 @@ class ReportRepository(Repository[Report]):
         if new.status is ReportStatus.DECIDED:
             raise InvalidField("status", "a report is decided by a decision")
         return super().replace(old, new)
+
+    def anonymise(self, report: Report) -> Report:
+        """Take the name of who reported from a report as it was read; raises VersionConflict."""
+        return super().replace(report, replace(report, reporter_id=None))
 
     def queue(self, status: ReportStatus, *, limit: int, cursor: str | None = None) -> Page[Report]:
         """The reports of a status, the oldest first."""

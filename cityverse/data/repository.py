@@ -1,21 +1,24 @@
 """What all repositories share: reading, creating, replacing and deleting one entity.
 
-A repository is one table. Creating is conditional on the key, replacing on the
-version read before, and whatever follows from an item (search words, its mark as
-part of the demo) is written in the same transaction. To add a repository: declare
-a subclass with its table and entity, and override ``keys_of`` and ``texts_of``
-where the table has indexes or its items can be searched (see ``missions.py``).
+A repository is one table. Creating is conditional on the key and on all the item
+belongs to, replacing on the version read before, and whatever follows from an item
+(search words, its mark as part of the demo) is written in the same transaction. To
+add a repository: declare a subclass with its table and entity, and override
+``keys_of``, ``ties_of`` and their siblings where they say something (see
+``missions.py``). Only a ``LeafRepository`` deletes by itself: items that have
+children go by ``deletion.py``, the one way there is.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from cityverse.data import codec, terms
+from cityverse.data.attachments import attached, detached, files_of
 from cityverse.data.client import (
     ConditionFailed,
     Dynamo,
@@ -25,6 +28,7 @@ from cityverse.data.client import (
     put_write,
     update_write,
 )
+from cityverse.data.ties import Tie, living_person
 from cityverse.errors import AlreadyExists, InvalidField, NotFound, Taken, VersionConflict
 
 
@@ -74,6 +78,14 @@ class Repository(Generic[E]):
         """
         return {}
 
+    def ties_of(self, entity: E) -> Sequence[Tie]:
+        """What ties a new entity to those it belongs to; an edit never moves it to others."""
+        return ()
+
+    def person_of(self, entity: E) -> str | None:
+        """The id of the person in whose name it is created, who must be there; None: nobody."""
+        return None
+
     def get(self, entity_id: str) -> E:
         """The entity with this id; raises NotFound."""
         found = self.find(entity_id)
@@ -97,31 +109,50 @@ class Repository(Generic[E]):
     def create(self, entity: E) -> E:
         """Write a new entity.
 
-        Raises AlreadyExists when its id is taken, Taken when another item claims the
-        same unique value.
+        Raises AlreadyExists when its id is taken, NotFound when what it belongs to, its
+        author or one of its files is not there or being deleted, Taken when another item
+        claims the same unique value.
         """
+        ties = [*self.ties_of(entity), *living_person(self.person_of(entity))]
+        return self._create(entity, [*ties, *attached(self.table, entity.id, files_of(entity))])
+
+    def adopt(self, entity: E) -> E:
+        """Write an entity brought from elsewhere, whose counters and parents are brought along.
+
+        Nothing is asked of these, and nothing counted. Raises AlreadyExists and Taken.
+        """
+        return self._create(entity, ())
+
+    def _create(self, entity: E, ties: Sequence[Tie]) -> E:
         created = _with_version(entity, 1)
         created.check()
         item = codec.to_item(created) | self.keys_of(created)
         put = put_write(self.table, item, ConditionExpression="attribute_not_exists(id)")
         claims = self._claims(created)
+        writes = [put, *(tie.write for tie in ties), *claims.values(), *self._also(created)]
         try:
-            self.dynamo.transact([put, *claims.values(), *self._also(created)])
+            self.dynamo.transact(writes)
         except ConditionFailed as failure:
-            if 0 in failure.failed:
+            first = failure.failed[0]
+            if first == 0:
                 message = f"{self.table} has an item {entity.id} already"
                 raise AlreadyExists(message) from failure
-            raise Taken(list(claims)[failure.failed[0] - 1]) from failure
+            if first <= len(ties):
+                raise NotFound(ties[first - 1].missing) from failure
+            raise Taken(list(claims)[first - 1 - len(ties)]) from failure
         return created
 
     def replace(self, old: E, new: E) -> E:
         """Write ``new`` where ``old`` was read; counters stay what they are in the store.
 
-        Raises VersionConflict when it changed since, Taken when another item claims the
-        same unique value.
+        Files it no longer has are deleted. Raises VersionConflict when it changed since,
+        Taken when another item claims the same unique value, NotFound when a new file is
+        not there, InvalidField when it would move to another parent.
         """
         if new.id != old.id:
             raise InvalidField("id", "of an item never changes")
+        if self.ties_of(old) != self.ties_of(new):
+            raise InvalidField("id", f"an item of {self.table} cannot move to another parent")
         changed = _with_version(new, old.version + 1)
         changed.check()
         before, after = self._claims(old), self._claims(changed)
@@ -129,44 +160,45 @@ class Repository(Generic[E]):
         freed = [_unclaim(put) for field, put in before.items() if after.get(field) != put]
         also, also_before = self._also(changed), self._also(old)
         stale = {_key(w) for w in also_before} - {_key(w) for w in also}
+        files = attached(self.table, new.id, _without(files_of(new), files_of(old)))
+        dropped = _without(files_of(old), files_of(new))
         writes = [
             self._update(old, changed),
             *fresh.values(),
+            *(file.write for file in files),
             *freed,
             *also,
             *(delete_write(table, dict(key)) for table, key in sorted(stale)),
+            *detached(self.dynamo, self.table, new.id, dropped),
         ]
         try:
             self.dynamo.transact(writes)
         except ConditionFailed as failure:
-            if 0 not in failure.failed and failure.failed[0] <= len(fresh):
-                raise Taken(list(fresh)[failure.failed[0] - 1]) from failure
+            first = failure.failed[0]
+            if 0 < first <= len(fresh):
+                raise Taken(list(fresh)[first - 1]) from failure
+            if 0 < first <= len(fresh) + len(files):
+                raise NotFound(files[first - 1 - len(fresh)].missing) from failure
             raise VersionConflict(f"{self.table} item {old.id} was changed meanwhile") from failure
         return changed
 
-    def delete(self, entity: E) -> None:
-        """Delete an entity as it was read, and all that follows from it.
+    def writes_deleting(self, entity: E, condition: str = "") -> list[dict[str, Any]]:
+        """The writes that delete an entity as it was read, its files, and all that follows from it.
 
-        Deleting twice is no error; raises VersionConflict when it changed since.
+        The first one fails when it changed since, or where the further ``condition`` does
+        not hold. Its children are another matter.
         """
         gone = delete_write(
             self.table,
             {"id": entity.id},
-            ConditionExpression="#version = :version",
+            ConditionExpression=f"#version = :version{condition and f' AND {condition}'}",
             ExpressionAttributeNames={"#version": "version"},
             ExpressionAttributeValues={":version": entity.version},
         )
         freed = [_unclaim(put) for put in self._claims(entity).values()]
         also = (delete_write(table, dict(key)) for table, key in map(_key, self._also(entity)))
-        try:
-            self.dynamo.transact([gone, *freed, *also])
-        except ConditionFailed as failure:
-            # What is gone took all that follows from it along; what it claimed may be another's.
-            if self.find(entity.id) is None:
-                return
-            raise VersionConflict(
-                f"{self.table} item {entity.id} was changed meanwhile"
-            ) from failure
+        files = detached(self.dynamo, self.table, entity.id, files_of(entity))
+        return [gone, *freed, *also, *files]
 
     def _update(self, old: E, new: E) -> dict[str, Any]:
         """The write that makes the stored ``old`` into ``new``, but for its counters."""
@@ -202,6 +234,23 @@ class Repository(Generic[E]):
         return writes
 
 
+class LeafRepository(Repository[E]):
+    """A repository of items that have no children, and so can be deleted by themselves."""
+
+    def delete(self, entity: E) -> None:
+        """Delete an entity as it was read, its files, and all that follows from it.
+
+        Deleting twice is no error; raises VersionConflict when it changed since.
+        """
+        try:
+            self.dynamo.transact(self.writes_deleting(entity))
+        except ConditionFailed as failure:
+            # What is gone took all that follows from it along; what it claimed may be another's.
+            if self.find(entity.id) is not None:
+                message = f"{self.table} item {entity.id} was changed meanwhile"
+                raise VersionConflict(message) from failure
+
+
 def claim_id(table: str, field: str, value: str) -> str:
     """The key of a claim; a hash, so that an e-mail cannot be read from it."""
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
@@ -218,6 +267,10 @@ def _unclaim(put: dict[str, Any]) -> dict[str, Any]:
         ExpressionAttributeNames={"#owner": "owner"},
         ExpressionAttributeValues={":owner": claim["owner"]},
     )
+
+
+def _without(files: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [one for one in files if one not in others]
 
 
 def _with_version(entity: E, version: int) -> E:

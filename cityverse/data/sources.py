@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cityverse.data import codec
 from cityverse.data.client import ConditionFailed, Item, update_write
-from cityverse.data.repository import Repository
+from cityverse.data.repository import LeafRepository
 from cityverse.domain.news import Source, SourceStatus
 
 # A source that was never asked is due before all others.
@@ -16,7 +16,7 @@ LEASE = timedelta(minutes=3)
 _LISTED_MOST = 1000
 
 
-class SourceRepository(Repository[Source]):
+class SourceRepository(LeafRepository[Source]):
     """Sources; a poll takes a lease, so that two workers never ask one source at a time."""
 
     table = "NewsSource"

@@ -14,7 +14,7 @@ import heapq
 import itertools
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +33,7 @@ from cityverse.data.registry import (
     Index,
 )
 from cityverse.data.repository import E, Repository, Window
+from cityverse.data.ties import Tie
 from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between
 
@@ -158,10 +159,9 @@ class TimelineRepository(Repository[E]):
             keys["cell"] = cell_of(location.lat, location.lon)
         return keys
 
-    def create(self, entity: E) -> E:
-        """Write a new entity; raises AlreadyExists when its id is taken."""
+    def _create(self, entity: E, ties: Sequence[Tie]) -> E:
         self._enter_bucket(entity)
-        return super().create(entity)
+        return super()._create(entity, ties)
 
     def replace(self, old: E, new: E) -> E:
         """Write ``new`` where ``old`` was read; raises VersionConflict when it changed since."""

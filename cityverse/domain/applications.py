@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cityverse.domain.rules import check_between, check_id, check_text, check_time
-from cityverse.errors import Conflict, InvalidField
+from cityverse.errors import InvalidField, WrongState
 
 
 class ApplicationState(StrEnum):
@@ -41,9 +41,9 @@ def application_id(mission_id: str, user_id: str) -> str:
 
 
 def check_transition(old: ApplicationState, new: ApplicationState) -> None:
-    """Raise Conflict when ``new`` may not follow ``old``."""
+    """Raise WrongState when ``new`` may not follow ``old``."""
     if new not in TRANSITIONS[old]:
-        raise Conflict(f"an application that is {old} cannot become {new}")
+        raise WrongState(f"an application that is {old} cannot become {new}")
 
 
 @dataclass(frozen=True, slots=True)

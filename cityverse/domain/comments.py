@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cityverse.domain.people import ANONYMOUS
 from cityverse.domain.rules import check_id, check_text, check_time
 from cityverse.errors import InvalidField
 
@@ -17,7 +18,8 @@ class Comment:
     """A comment to a post, or (``parent_id``) to another comment of the same post.
 
     A deleted one stays as a tombstone without words or author, so that the answers to it
-    keep their place.
+    keep their place. ``ANONYMOUS``, without a name, stands for an author who is not to be
+    known, or no longer.
     """
 
     id: str
@@ -45,5 +47,6 @@ class Comment:
         if self.deleted:
             return
         check_id("user_id", self.user_id)
-        check_text("user_name", self.user_name, longest=_NAME_LONGEST)
+        named = self.user_id != ANONYMOUS
+        check_text("user_name", self.user_name, longest=_NAME_LONGEST, required=named)
         check_text("text", self.text, longest=COMMENT_LONGEST)

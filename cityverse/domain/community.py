@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cityverse.domain.associations import Activity, check_activities, check_editors, check_rna
 from cityverse.domain.people import (
+    ANONYMOUS,
     NO_LINKS,
     SocialLinks,
     check_goals,
@@ -94,7 +95,8 @@ class Post:
     """What an association publishes as itself, or a resident.
 
     ``user_id`` is the person who wrote it: always known of a resident, whose post has no
-    association. The ``reactions_…`` and ``comments`` count rows of Reaction and Comment.
+    association; ``ANONYMOUS``, without a name, when that account was deleted. The
+    ``reactions_…`` and ``comments`` count rows of Reaction and Comment.
     """
 
     id: str
@@ -159,7 +161,8 @@ class Post:
         elif self.association_id is not None or self.association_name:
             raise InvalidField("association_id", "a resident's post has no association")
         else:
-            check_text("user_name", self.user_name, longest=NAME_LONGEST)
+            named = self.user_id != ANONYMOUS
+            check_text("user_name", self.user_name, longest=NAME_LONGEST, required=named)
         if self.user_id is not None or self.author_kind is AuthorKind.RESIDENT:
             check_id("user_id", self.user_id or "")
 

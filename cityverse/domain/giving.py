@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from cityverse.domain.community import MEDIA_MOST, check_ids, check_published
+from cityverse.domain.people import ANONYMOUS
 from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
-from cityverse.errors import Conflict, InvalidField
+from cityverse.errors import InvalidField, WrongState
 
 CENTS_MOST = 100_000_000
 RAISED_MOST = 10**15
@@ -94,9 +95,9 @@ TRANSITIONS: Mapping[ContributionState, frozenset[ContributionState]] = {
 
 
 def check_transition(old: ContributionState, new: ContributionState) -> None:
-    """Raise Conflict when ``new`` may not follow ``old``."""
+    """Raise WrongState when ``new`` may not follow ``old``."""
     if new not in TRANSITIONS[old]:
-        raise Conflict(f"a contribution that is {old} cannot become {new}")
+        raise WrongState(f"a contribution that is {old} cannot become {new}")
 
 
 def contribution_id(user_id: str, request_id: str) -> str:
@@ -156,6 +157,10 @@ class Contribution:
     def erased(self) -> Contribution:
         """The same without anything personal but who gave."""
         return dataclasses.replace(self, first_name="", surname="", address="", message="")
+
+    def anonymised(self) -> Contribution:
+        """The same without anything personal: the accounts still need the amount."""
+        return dataclasses.replace(self.erased(), user_id=ANONYMOUS)
 
 
 def check_whole(field_name: str, value: int, lowest: int, highest: int) -> None:

@@ -13,6 +13,9 @@ from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
 from cityverse.errors import InvalidField
 
+ANONYMOUS = "deleted-account"
+"""Stands for everybody whose account was deleted, where something of theirs stays."""
+
 EMAIL_LONGEST = 254
 NAME_LONGEST = 80
 DESCRIPTION_LONGEST = 2000
@@ -113,6 +116,8 @@ class User:
     def check(self) -> None:
         """Raise InvalidField when a field breaks its rule."""
         check_id("id", self.id)
+        if self.id == ANONYMOUS:
+            raise InvalidField("id", "stands for those whose account was deleted")
         check_choice("role", self.role, Role)
         check_choice("status", self.status, Status)
         self._check_identity()

@@ -178,6 +178,7 @@ def test_progress_is_told(store):
 
 
 def test_an_interrupted_filling_is_completed(store, monkeypatch):
+    clear(store.dynamo)
     monkeypatch.setattr(demo, "SIZES", SMALL)
 
     def interrupt(done, total):
@@ -192,6 +193,7 @@ def test_an_interrupted_filling_is_completed(store, monkeypatch):
 
 
 def test_a_city_removed_before_it_was_complete_stays_away(store, monkeypatch):
+    clear(store.dynamo)
     monkeypatch.setattr(demo, "SIZES", SMALL)
 
     def interrupt(done, total):
@@ -204,8 +206,9 @@ def test_a_city_removed_before_it_was_complete_stays_away(store, monkeypatch):
 
 
 def test_removing_takes_every_trace_away_and_nothing_else(store):
-    own = store.posts.create(post("own"))
+    clear(store.dynamo)
     store.associations.create(association())
+    own = store.posts.create(post("own"))
     demo.fill(store, SMALL, now=NOW)
     assert demo.remove(store) == 16
     assert demo.remove(store) == 0
@@ -232,7 +235,14 @@ def test_an_interrupted_removal_is_completed(store):
     assert demo.fill_if_new(store) == 0
 
 
+def test_what_is_published_has_somebody_who_publishes_it(store):
+    assert demo.fill(store, {"posts": 2}, now=NOW) == 3
+    (one,) = store.associations.page(limit=9).items
+    assert {post.association_id for post in store.posts.page(limit=9).items} == {one.id}
+
+
 def test_a_new_store_is_filled_once_and_not_after_a_removal(store, monkeypatch):
+    clear(store.dynamo)
     monkeypatch.setattr(demo, "SIZES", SMALL)
     assert demo.fill_if_new(store) == 16
     assert demo.fill_if_new(store) == 0

@@ -1,22 +1,42 @@
 """One application a person and mission; approvals never above the places."""
 
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from doing_helpers import LATER, Doing, a_mission, an_application, every
+from doing_helpers import (
+    LATER,
+    BreakingClient,
+    Broken,
+    Doing,
+    a_mission,
+    a_person,
+    an_application,
+    every,
+    settled,
+)
 from helpers import NOW
 
+from cityverse.data.client import Dynamo
 from cityverse.domain.applications import TRANSITIONS, ApplicationState, check_transition
 from cityverse.domain.community import MissionStatus
-from cityverse.errors import AlreadyExists, Conflict, InvalidField, NotFound, VersionConflict
+from cityverse.errors import (
+    AlreadyExists,
+    Closed,
+    Full,
+    InvalidField,
+    NotFound,
+    VersionConflict,
+    WrongState,
+)
 
 S = ApplicationState
 
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def apply(doing, mission, user="u1", **changes):
@@ -40,7 +60,7 @@ def test_approval_takes_a_place_and_refusal_frees_it(doing):
     assert standing(doing, mission) == (2, MissionStatus.FULL)
     waiting = apply(doing, mission, "u3")
     assert waiting.state is S.WAITING
-    with pytest.raises(Conflict, match="full"):
+    with pytest.raises(Full):
         doing.applications.move(waiting.id, S.APPROVED, NOW)
     doing.applications.move(one.id, S.REFUSED, NOW)
     assert standing(doing, mission) == (1, MissionStatus.OPEN)
@@ -62,7 +82,7 @@ def test_who_withdrew_may_apply_again(doing):
     mission = doing.missions.create(a_mission())
     first = apply(doing, mission)
     doing.applications.move(first.id, S.WITHDRAWN, NOW)
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         doing.applications.move(first.id, S.APPROVED, NOW)
     again = apply(doing, mission, interests="Toujours le jardinage")
     assert (again.state, again.interests) == (S.PENDING, "Toujours le jardinage")
@@ -83,7 +103,7 @@ def test_who_withdrew_may_apply_again(doing):
 )
 def test_closed_and_past_missions_take_nobody(doing, changes):
     mission = doing.missions.create(a_mission(**changes))
-    with pytest.raises(Conflict):
+    with pytest.raises(Closed):
         apply(doing, mission)
     assert every(doing.applications.of_mission, mission.id) == []
 
@@ -94,7 +114,7 @@ def test_nobody_is_approved_once_a_mission_is_closed_but_one_can_withdraw(doing)
     doing.applications.move(one.id, S.APPROVED, NOW)
     mission = doing.missions.get(mission.id)
     doing.missions.replace(mission, replace(mission, status=MissionStatus.CLOSED))
-    with pytest.raises(Conflict):
+    with pytest.raises(Closed):
         doing.applications.move(two.id, S.APPROVED, NOW)
     doing.applications.move(one.id, S.WITHDRAWN, NOW)
     assert standing(doing, mission) == (0, MissionStatus.CLOSED)
@@ -158,14 +178,38 @@ def test_deleting_an_approved_application_frees_the_place(doing):
     assert doing.applications.find(one.id) is None
 
 
+def test_an_application_and_its_place_go_in_one_write(doing):
+    """Before and after each call, either both are there or neither is."""
+    mission = doing.missions.create(a_mission(places=1))
+    for number in range(9):
+        one = apply(doing, mission)
+        one = doing.applications.move(one.id, S.APPROVED, NOW)
+        client = BreakingClient(doing.dynamo.client, number, after=True)
+        with contextlib.suppress(Broken):
+            Doing(Dynamo(client)).applications.delete(one)
+        there = doing.applications.find(one.id) is not None
+        assert standing(doing, mission)[0] == there
+        doing.applications.delete(one)
+    assert client.calls == 2  # one look at the mission, one write
+
+
+def test_a_stale_delete_of_an_application_is_refused(doing):
+    mission = doing.missions.create(a_mission(places=1))
+    one = apply(doing, mission)
+    doing.applications.move(one.id, S.APPROVED, NOW)
+    with pytest.raises(VersionConflict):
+        doing.applications.delete(one)
+    assert standing(doing, mission) == (1, MissionStatus.FULL)
+
+
 def test_lists_of_a_mission_and_of_a_person(doing):
     missions = [doing.missions.create(a_mission()) for _ in range(3)]
+    me = a_person(doing)
     mine = [
-        apply(doing, one, f"p-{missions[0].id}", created=NOW + timedelta(minutes=n))
-        for n, one in enumerate(missions)
+        apply(doing, one, me, created=NOW + timedelta(minutes=n)) for n, one in enumerate(missions)
     ]
     other = apply(doing, missions[0], "other", created=NOW + timedelta(hours=1))
-    of_user = every(doing.applications.of_user, f"p-{missions[0].id}", limit=2)
+    of_user = every(doing.applications.of_user, me, limit=2)
     assert of_user == mine[::-1]
     assert every(doing.applications.of_mission, missions[0].id, limit=1) == [mine[0], other]
 
@@ -176,5 +220,5 @@ def test_transitions(old, new):
     if new in TRANSITIONS[old]:
         check_transition(old, new)
     else:
-        with pytest.raises(Conflict):
+        with pytest.raises(WrongState):
             check_transition(old, new)

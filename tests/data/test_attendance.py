@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from doing_helpers import Doing, an_event, every, unique
+from doing_helpers import a_person, an_event, every, settled
 from helpers import NOW
 
-from cityverse.errors import Conflict, InvalidField, NotFound, VersionConflict
+from cityverse.errors import Closed, Full, InvalidField, NotFound, VersionConflict
 
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def attending(doing, event):
@@ -33,7 +33,7 @@ def test_coming_and_leaving_are_counted_once(doing):
 def test_a_full_event_takes_nobody_until_somebody_leaves(doing):
     event = doing.events.create(an_event(places=1))
     doing.attendance.attend(event.id, "u1", NOW)
-    with pytest.raises(Conflict, match="full"):
+    with pytest.raises(Full):
         doing.attendance.attend(event.id, "u2", NOW)
     doing.attendance.leave(event.id, "u1")
     doing.attendance.attend(event.id, "u2", NOW)
@@ -43,7 +43,7 @@ def test_a_full_event_takes_nobody_until_somebody_leaves(doing):
 @pytest.mark.parametrize("changes", [{"cancelled": True}, {"starts": NOW, "ends": NOW}])
 def test_cancelled_and_past_events_take_nobody(doing, changes):
     event = doing.events.create(an_event(**changes))
-    with pytest.raises(Conflict):
+    with pytest.raises(Closed):
         doing.attendance.attend(event.id, "u1", NOW)
     assert attending(doing, event) == 0
 
@@ -66,7 +66,7 @@ def test_no_edit_leaves_fewer_places_than_people(doing):
 
 
 def test_lists_of_an_event_and_of_a_person(doing):
-    user = unique("user")
+    user = a_person(doing)
     events = [doing.events.create(an_event()) for _ in range(3)]
     for number, event in enumerate(events):
         doing.attendance.attend(event.id, user, NOW + timedelta(minutes=number))

@@ -97,6 +97,7 @@ def test_bad_awards_are_refused_by_name(changes, field):
 
 
 def test_a_badge_is_kept_and_its_name_is_its_own(people):
+    people.store.dynamo.put("Media", {"id": "M1", "state": "ready", "version": 1})
     badge = Badge("b1", "Bénévole d'or", NOW, "Dix missions", "M1")
     created = people.badges.create(badge)
     assert people.badges.get("b1") == created == replace(badge, version=1)

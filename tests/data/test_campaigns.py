@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from doing_helpers import Doing, a_campaign, a_contribution, unique
+from doing_helpers import a_campaign, a_contribution, an_association, settled, unique
 from helpers import NOW, location
 
 from cityverse.domain.giving import ContributionState
@@ -12,11 +12,11 @@ from cityverse.errors import InvalidField
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def test_a_campaign_is_listed_with_its_association(doing):
-    association_id = unique("association")
+    association_id = doing.associations.create(an_association()).id
     campaign = doing.campaigns.create(
         a_campaign(association_id=association_id, location=location(9), tax_eligible=True)
     )

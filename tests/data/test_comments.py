@@ -4,15 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from doing_helpers import Doing, a_comment, a_post, every, rows, unique
+from doing_helpers import a_comment, a_post, every, rows, settled, unique
 from helpers import NOW
 
+from cityverse.domain.people import ANONYMOUS
 from cityverse.errors import AlreadyExists, Conflict, InvalidField, NotFound, VersionConflict
 
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_deleted_comment_leaves_a_tombstone_without_words_or_author(doing, pos
     doing.comments.delete(comment)
     doing.comments.delete(comment)
     tombstone = doing.comments.get(comment.id)
-    assert (tombstone.deleted, tombstone.text, tombstone.user_id) == (True, "", "")
+    assert (tombstone.deleted, tombstone.text, tombstone.user_id) == (True, "", ANONYMOUS)
     assert {c.id for c in every(doing.comments.of_post, post.id)} == {comment.id, answer.id}
     assert doing.posts.get(post.id).comments == 1
     assert comment.id not in {row["id"]["S"] for row in rows(doing.dynamo, "Demo")}

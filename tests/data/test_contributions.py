@@ -3,18 +3,25 @@
 from dataclasses import replace
 
 import pytest
-from doing_helpers import Doing, a_campaign, a_contribution, every, unique
+from doing_helpers import a_campaign, a_contribution, a_person, every, settled, unique
 from helpers import NOW, clear
 
 from cityverse.domain.giving import CampaignStatus, ContributionState
-from cityverse.errors import AlreadyExists, Conflict, InvalidField, NotFound
+from cityverse.errors import (
+    AlreadyExists,
+    Closed,
+    InvalidField,
+    NotFound,
+    RequestDiffers,
+    WrongState,
+)
 
 S = ContributionState
 
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 @pytest.fixture
@@ -49,7 +56,7 @@ def test_a_request_makes_one_contribution_however_often_it_is_sent(doing, campai
 def test_a_repetition_with_another_content_is_refused(doing, campaign, changes):
     request = unique("request")
     doing.contributions.contribute(a_contribution(campaign.id), request)
-    with pytest.raises(Conflict):
+    with pytest.raises(RequestDiffers):
         doing.contributions.contribute(a_contribution(campaign.id, **changes), request)
     assert len(every(doing.contributions.of_campaign, campaign.id)) == 1
 
@@ -59,7 +66,7 @@ def test_a_repetition_after_its_receipt_expired_is_still_no_second_gift(doing, c
     first = doing.contributions.contribute(a_contribution(campaign.id), request)
     clear(doing.dynamo, "Receipt")
     assert doing.contributions.contribute(a_contribution(campaign.id), request) == first
-    with pytest.raises(Conflict):
+    with pytest.raises(RequestDiffers):
         doing.contributions.contribute(a_contribution(campaign.id, cents=1), request)
 
 
@@ -77,14 +84,14 @@ def test_only_confirmed_contributions_count_and_each_once(doing, campaign):
         doing.contributions.move(one.id, S.CONFIRMED, NOW)
     assert raised(doing, campaign) == (500, 1)
     doing.contributions.move(two.id, S.REFUSED, NOW)
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         doing.contributions.move(two.id, S.CONFIRMED, NOW)
     assert raised(doing, campaign) == (500, 1)
 
 
 def test_a_refund_writes_an_entry_of_the_opposite_amount(doing, campaign):
     one = give(doing, campaign, cents=500)
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         doing.contributions.move(one.id, S.REFUNDED, NOW)
     doing.contributions.move(one.id, S.CONFIRMED, NOW)
     for _ in range(2):
@@ -97,16 +104,16 @@ def test_a_refund_writes_an_entry_of_the_opposite_amount(doing, campaign):
     ]
     cancelling = next(entry for entry in entries if entry.corrects)
     assert (cancelling.surname, cancelling.address) == ("", "")
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         doing.contributions.move(cancelling.id, S.REFUNDED, NOW)
 
 
 def test_money_is_never_edited_or_deleted_once_confirmed(doing, campaign):
     one = give(doing, campaign)
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         doing.contributions.replace(one, replace(one, cents=1))
     confirmed = doing.contributions.move(one.id, S.CONFIRMED, NOW)
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         doing.contributions.delete(confirmed)
     erased = doing.contributions.erase(confirmed)
     assert doing.contributions.get(one.id) == erased
@@ -117,7 +124,7 @@ def test_closed_past_and_missing_campaigns_take_nothing(doing):
     closed = doing.campaigns.create(a_campaign(status=CampaignStatus.CLOSED))
     over = doing.campaigns.create(a_campaign(ends=NOW))
     for campaign in (closed, over):
-        with pytest.raises(Conflict):
+        with pytest.raises(Closed):
             give(doing, campaign)
         assert every(doing.contributions.of_campaign, campaign.id) == []
     with pytest.raises(NotFound):
@@ -125,7 +132,7 @@ def test_closed_past_and_missing_campaigns_take_nothing(doing):
 
 
 def test_who_gave_finds_it_by_the_index_of_the_seed(doing, campaign):
-    user = unique("giver")
+    user = a_person(doing, "giver")
     one = give(doing, campaign, user)
     assert every(doing.contributions.of_user, user) == [one]
     item = doing.dynamo.get("Donations", {"id": one.id})

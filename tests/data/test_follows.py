@@ -76,9 +76,9 @@ def test_what_is_being_deleted_is_not_followed_but_can_be_left(people):
 def test_a_follow_goes_even_when_what_counted_it_is_gone(people, gone):
     people.follows.follow(follow())
     if "a" in gone:
-        people.store.associations.delete(people.store.associations.get("a1"))
+        people.store.dynamo.delete("Association", {"id": "a1"})
     if "u" in gone:
-        people.users.delete(people.users.get("u1"))
+        people.store.dynamo.delete("User", {"id": "u1"})
     assert people.follows.unfollow("u1", "a1")
     assert rows(people.store.dynamo, "Follow") == []
     if "a" not in gone:

@@ -4,7 +4,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from helpers import NOW, event, post
+from helpers import NOW, clear, event, post, stand_in
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -34,9 +34,8 @@ class Events(EventRepository):
 @pytest.fixture(scope="module")
 def written(dynamo):
     """45 posts of nine associations, of very different diligence; newest first."""
-    from helpers import clear
-
     clear(dynamo)
+    stand_in(dynamo, "Association", *(f"a{n}" for n in range(9)))
     chosen, repository, made = random.Random(7), Posts(dynamo, KEY), []
     for n in range(45):
         author = f"a{min(chosen.randrange(30), chosen.randrange(9))}"
@@ -128,6 +127,7 @@ def test_a_filtered_list_loses_and_doubles_nothing_both_ways(
 
 
 def test_a_cursor_keeps_its_place_when_posts_arrive_and_follows_change(store):
+    stand_in(store.dynamo, "Association", "a0", "a9")
     posts = Posts(store.dynamo, KEY)
     for n in range(8):
         posts.create(post(f"p{n}", association_id=f"a{n % 2}", created=NOW - timedelta(hours=n)))
@@ -152,6 +152,7 @@ def test_a_forged_cursor_or_one_of_another_list_starts_at_the_first_page(store):
 
 
 def test_events_of_what_one_follows_run_forward(store):
+    stand_in(store.dynamo, "Association", "a0")
     events = Events(store.dynamo, KEY)
     for n in (3, 1, 2, 0):
         starts = NOW + timedelta(days=n)
@@ -168,6 +169,7 @@ def test_following_nothing_is_an_empty_page_and_too_much_is_refused(store):
 
 def test_following_many_reads_little_of_each(store):
     """The first pages of all are read at once, and one that has much is read on alone."""
+    stand_in(store.dynamo, "Association", "busy", *(f"a{n}" for n in range(25, 40)))
     posts = Posts(store.dynamo, KEY)
     for n in range(40):
         author = "busy" if n < 25 else f"a{n}"

@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from helpers import NOW, article, association, event, location, mission, post, source
+from helpers import NOW, article, association, clear, event, location, mission, post, source
 
 from cityverse.data.repository import Window
 from cityverse.domain.news import SourceStatus
@@ -55,12 +55,15 @@ def test_a_scan_would_be_seen():
 
 
 def test_every_reading_asks_for_keys_or_one_partition(store):
+    clear(store.dynamo, "Association")
     for n in range(3):
         at = NOW + timedelta(days=n)
         store.associations.create(association(f"a{n}", created=at))
-        store.posts.create(post(f"p{n}", created=at, location=location()))
-        store.missions.create(mission(f"m{n}", starts=at, location=location()))
-        store.events.create(event(f"e{n}", starts=at, ends=at, location=location()))
+        store.posts.create(post(f"p{n}", association_id=f"a{n}", created=at, location=location()))
+        store.missions.create(mission(f"m{n}", association_id="a0", starts=at, location=location()))
+        store.events.create(
+            event(f"e{n}", association_id="a0", starts=at, ends=at, location=location())
+        )
         store.news.create(article(f"n{n}", published=at, location=location()))
         store.sources.create(source(f"s{n}"))
     asked = []

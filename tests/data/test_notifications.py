@@ -16,6 +16,7 @@ from cityverse.errors import InvalidField, NotFound
 def people(dynamo):
     people = nobody(dynamo)
     people.users.create(user())
+    people.users.create(user("u2"))
     return people
 
 

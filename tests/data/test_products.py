@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from doing_helpers import Doing, a_post, a_product, unique
+from doing_helpers import a_post, a_product, an_association, every, settled, unique
 from helpers import NOW, location
 
 from cityverse.errors import InvalidField, NotFound, Taken
@@ -11,7 +11,7 @@ from cityverse.errors import InvalidField, NotFound, Taken
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def test_the_name_is_stored_as_the_seed_calls_it(doing):
@@ -36,25 +36,34 @@ def test_no_two_products_have_the_same_name_in_any_form(doing):
         doing.products.replace(other, replace(other, name=first.name.lower()))
     renamed = doing.products.replace(first, replace(first, name=unique("Libre ")))
     doing.products.replace(other, replace(other, name=f"{word} du canal"))
-    doing.products.delete(renamed)
+    doing.deletion.delete("Product", renamed.id)
     doing.products.create(a_product(name=renamed.name))
 
 
 def test_a_product_lies_at_its_first_point(doing):
-    association_id = unique("association")
-    points = (location(9), location(18, lat=48.8867))
+    association_id = doing.associations.create(an_association()).id
+    points = (location(9), location(18, lat=48.8927))
     product = doing.products.create(a_product(association_id=association_id, points=points))
-    item = doing.dynamo.get("Product", {"id": product.id})
-    assert item["arrondissement"] == "09"
-    assert doing.products.page(limit=3, association_id=association_id).items == (product,)
+    page = doing.products.page
+    assert page(limit=3, association_id=association_id).items == (product,)
+    first, second = points
+    near, other = ((one.lat, one.lon) for one in points)
+    assert product in doing.products.near(*near, metres=200, limit=100).items
+    assert product not in doing.products.near(*other, metres=200, limit=100).items
+    assert product in page(limit=100, arrondissement=first.arrondissement).items
+    assert product not in page(limit=100, arrondissement=second.arrondissement).items
+    moved = doing.products.replace(product, replace(product, points=points[::-1]))
+    assert moved in doing.products.near(*other, metres=200, limit=100).items
+    assert moved in page(limit=100, arrondissement=second.arrondissement).items
+    assert moved.points == points[::-1]  # all of them, for the map
 
 
-def test_posts_of_a_product_are_found_by_the_index_of_the_seed(doing):
+def test_posts_of_a_product_are_listed_from_the_newest(doing):
     product = doing.products.create(a_product())
     about = doing.posts.create(a_post(product_id=product.id))
     earlier = doing.posts.create(a_post(product_id=product.id, created=NOW.replace(hour=1)))
     plain = doing.posts.create(a_post())
-    assert doing.posts.of_product(product.id) == [about, earlier]
+    assert every(doing.posts.of_product, product.id, limit=1) == [about, earlier]
     assert "product_id" not in doing.dynamo.get("Posts", {"id": plain.id})
     with pytest.raises(NotFound):
         doing.posts.create(a_post(product_id="nowhere"))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from helpers import post, settings_for
+from helpers import post, settings_for, stand_in
 
 from cityverse.data import provision
 from cityverse.data.client import Dynamo, dynamodb_client, s3_client
@@ -135,6 +135,7 @@ def test_tables_made_by_hand_from_the_seed_are_completed_and_lose_nothing(bare, 
     assert by_product["Items"] == [old]
     assert client.describe_table(TableName="User")["Table"]["ItemCount"] == 1
     store = over(Dynamo(client), Cursors(b"k" * 32))
+    stand_in(store.dynamo, "Association", "a1")
     created = store.posts.create(post())
     assert store.posts.page(limit=5).items == (created,)
     assert store.posts.page(limit=5, association_id="a1").items == (created,)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from doing_helpers import Doing, a_post, every
+from doing_helpers import a_post, every, settled
 from helpers import NOW
 
 from cityverse.domain.reactions import ReactionKind
@@ -14,7 +14,7 @@ LIKE, LOVE, SAD = ReactionKind.LIKE, ReactionKind.LOVE, ReactionKind.SAD
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def counted(doing, post):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from helpers import NOW
+from helpers import NOW, stand_in
 from people_helpers import all_pages, decision, nobody, report, rows
 
 from cityverse.data.reports import DECIDED_AT_ONCE_MOST, DecisionRepository
@@ -14,7 +14,9 @@ from cityverse.errors import AlreadyExists, InvalidField, NotFound, Taken, Versi
 
 @pytest.fixture
 def people(dynamo):
-    return nobody(dynamo)
+    people = nobody(dynamo)
+    stand_in(dynamo, "User", *(f"u{n}" for n in range(50)))
+    return people
 
 
 def queue(people, status=ReportStatus.OPEN):

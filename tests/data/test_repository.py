@@ -4,10 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from helpers import LATER, NOW, article, association, event, mission, post, source
+from helpers import LATER, NOW, article, association, clear, event, mission, post, source
 
 from cityverse.data import client
-from cityverse.errors import AlreadyExists, InvalidField, NotFound, VersionConflict
+from cityverse.data.repository import LeafRepository
+from cityverse.domain.points import Badge
+from cityverse.errors import AlreadyExists, InvalidField, NotFound, Taken, VersionConflict
+
+CHILDREN = {"Association", "Posts", "Mission", "Event", "Donation", "Product", "User"}
 
 EVERY = {
     "associations": association,
@@ -29,6 +33,7 @@ def rows(store, table):
 
 @pytest.mark.parametrize("kind", EVERY)
 def test_what_is_created_can_be_read(store, kind):
+    clear(store.dynamo, "Association" if kind == "associations" else "Receipt")
     repository, entity = getattr(store, kind), EVERY[kind]()
     created = repository.create(entity)
     assert created == replace(entity, version=1)
@@ -70,7 +75,7 @@ def test_a_stale_replacement_is_refused_and_changes_nothing(store):
 
 def test_replacing_what_was_deleted_is_refused(store):
     first = store.posts.create(post())
-    store.posts.delete(first)
+    store.deletion.delete("Posts", first.id)
     with pytest.raises(VersionConflict):
         store.posts.replace(first, replace(first, title="Revenant"))
     assert rows(store, "Term") == []
@@ -86,25 +91,47 @@ def test_search_rows_follow_edits_and_deletes(store):
     assert [f.order[:10] for f in store.search("post", "courges")] == [
         moved.created.date().isoformat()
     ]
-    store.posts.delete(moved)
+    store.deletion.delete("Posts", moved.id)
     assert rows(store, "Term") == []
 
 
 def test_deleting_twice_is_no_error(store):
-    created = store.posts.create(post(demo=True))
-    store.posts.delete(created)
-    store.posts.delete(created)
-    assert store.posts.find("p1") is None
+    created = store.news.create(article(demo=True))
+    store.news.delete(created)
+    store.news.delete(created)
+    assert store.news.find("n1") is None
     assert rows(store, "Demo") == []
-    assert store.posts.page(limit=3).items == ()
+    assert store.news.page(limit=3).items == ()
 
 
 def test_deleting_what_changed_since_it_was_read_is_refused(store):
-    first = store.posts.create(post())
-    store.posts.replace(first, replace(first, title="Courges"))
+    first = store.news.create(article())
+    store.news.replace(first, replace(first, title="Courges"))
     with pytest.raises(VersionConflict):
-        store.posts.delete(first)
-    assert [f.item_id for f in store.search("post", "courges")] == ["p1"]
+        store.news.delete(first)
+    assert [f.item_id for f in store.search("news", "courges")] == ["n1"]
+
+
+def test_a_stale_delete_frees_no_claim_of_another(store):
+    """The name went to another badge while the id was given to a new one, of the same version."""
+    first = store.badges.create(Badge("b1", "Premier pas", NOW))
+    store.badges.delete(first)
+    again = store.badges.create(Badge("b1", "Second pas", NOW))
+    other = store.badges.create(Badge("b2", "Premier pas", NOW))
+    with pytest.raises(VersionConflict):
+        store.badges.delete(first)
+    assert store.badges.find_many(["b1", "b2"]) == {"b1": again, "b2": other}
+    with pytest.raises(Taken):
+        store.badges.create(Badge("b3", "Premier pas", NOW))
+
+
+def test_what_has_children_is_deleted_in_one_way_only(store):
+    """Nothing but the deletion with children can delete these, since there is no such method."""
+    alone = {t for t, r in store.repositories().items() if isinstance(r, LeafRepository)}
+    assert alone.isdisjoint(CHILDREN)
+    assert alone | CHILDREN == set(store.repositories())
+    for name, repository in store.repositories().items():
+        assert hasattr(repository, "delete") == (name not in CHILDREN)
 
 
 def test_the_demo_mark_follows_the_item(store):
@@ -143,14 +170,16 @@ def test_a_fact_about_the_store_is_kept(store):
 
 
 def test_a_store_holds_nothing_until_it_holds_something(store):
+    clear(store.dynamo)
     assert store.holds_nothing()
     store.sources.create(source())
     assert store.holds_nothing()
-    store.events.create(event())
+    store.associations.create(association())
     assert not store.holds_nothing()
 
 
 def test_items_put_there_by_hand_count_as_something(store):
+    clear(store.dynamo)
     store.dynamo.put("Posts", {"id": "by-hand", "description": "of an older program"})
     assert not store.holds_nothing()
 

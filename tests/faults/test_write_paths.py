@@ -37,7 +37,13 @@ SAYS_WHO = {"UserRepository.seen", "UserRepository.notified"}
 # What lists and cursors do is no writing, though other classes write by the same name.
 READING = {"page", "read", "write", "rows", "get", "find"}
 # Bases whose methods are tried in every repository that has them.
-BASES = {"Repository", "TimelineRepository", "TiedRepository", "PlacedRepository"}
+BASES = {
+    "Repository",
+    "LeafRepository",
+    "TimelineRepository",
+    "PlacedRepository",
+    "DealingRepository",
+}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from doing_helpers import (
     an_application,
     an_association,
     every,
+    settled,
     unique,
 )
 from helpers import NOW
@@ -27,12 +28,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from cityverse.data.ties import counting, counting_down
 from cityverse.domain.applications import TRANSITIONS, ApplicationState
 from cityverse.domain.community import MissionStatus
 from cityverse.domain.giving import TRANSITIONS as MONEY_TRANSITIONS
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.reactions import ReactionKind
-from cityverse.errors import AlreadyExists, Conflict, InvalidField, NotFound
+from cityverse.errors import (
+    AlreadyExists,
+    Closed,
+    Conflict,
+    Full,
+    InvalidField,
+    NotFound,
+    WrongState,
+)
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 FEW = settings(max_examples=5, stateful_step_count=12, **QUIET)
@@ -163,8 +173,16 @@ class Applications(Machine):
             self.doing.applications.move(one, state, NOW)
             self.model[user] = state
         else:
-            with pytest.raises(Conflict):
+            with pytest.raises((WrongState, Closed, Full)):
                 self.doing.applications.move(one, state, NOW)
+
+    @rule(user=people)
+    def delete(self, user):
+        """An application goes with its place, in one step."""
+        one = self.doing.applications.find(an_application(self.mission.id, user).id)
+        if one is not None:
+            self.doing.applications.delete(one)
+            del self.model[user]
 
     @rule(places=st.integers(1, 3))
     def resize(self, places):
@@ -238,6 +256,43 @@ class Contributions(Machine):
         assert (stored.raised, stored.gifts) == (sum(confirmed), len(confirmed))
 
 
+class Counters(Machine):
+    """Counters of a post, raised and lowered at will, against two numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.post = self.doing.posts.create(a_post())
+        self.model = {"comments": 0, "reactions_like": 0}
+
+    @rule(comments=st.integers(-2, 2), likes=st.integers(-2, 2))
+    def count(self, comments, likes):
+        added = {"comments": comments, "reactions_like": likes}
+        wanted = {name: self.model[name] + number for name, number in added.items()}
+        write = counting("Posts", self.post.id, added).write
+        if all(number >= 0 or added[name] >= 0 for name, number in wanted.items()):
+            self.doing.dynamo.transact([write])
+            self.model = wanted
+        else:
+            with pytest.raises(Conflict):
+                self.doing.dynamo.transact([write])
+
+    @rule(name=st.sampled_from(["comments", "reactions_like"]), number=st.integers(1, 2))
+    def count_down(self, name, number):
+        write = counting_down("Posts", self.post.id, {name: number})
+        if self.model[name] >= number:
+            self.doing.dynamo.transact([write])
+            self.model[name] -= number
+        else:
+            with pytest.raises(Conflict):
+                self.doing.dynamo.transact([write])
+
+    @invariant()
+    def no_counter_is_ever_below_nothing(self):
+        stored = self.doing.posts.get(self.post.id)
+        assert (stored.comments, stored.reactions_like) == tuple(self.model.values())
+        assert min(self.model.values()) >= 0
+
+
 class Deletions(Machine):
     """Associations, their posts and the comments of these against a tree."""
 
@@ -306,8 +361,11 @@ class Deletions(Machine):
             assert set(found) == there[repository.table]
 
 
+MACHINES = [Reactions, Comments, Applications, Contributions, Counters, Deletions]
+
+
 @pytest.mark.parametrize("steps", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("machine", [Reactions, Comments, Applications, Contributions, Deletions])
+@pytest.mark.parametrize("machine", MACHINES)
 def test_the_store_agrees_with_the_model(dynamo, machine, steps):
-    bound = type(machine.__name__, (machine,), {"doing": Doing(dynamo)})
+    bound = type(machine.__name__, (machine,), {"doing": settled(dynamo)})
     run_state_machine_as_test(bound, settings=steps)

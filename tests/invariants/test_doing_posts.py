@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from doing_helpers import Doing, a_post, unique
+from doing_helpers import a_post, settled, unique
 from helpers import NOW, location
 
 from cityverse.domain.community import AuthorKind
@@ -20,7 +20,7 @@ RESIDENT = {
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def test_a_resident_publishes_without_an_association(doing):

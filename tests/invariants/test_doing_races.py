@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 from doing_helpers import (
     THREADS,
-    Doing,
     a_campaign,
     a_comment,
     a_contribution,
@@ -20,9 +19,10 @@ from doing_helpers import (
     at_once,
     every,
     rows,
+    settled,
     unique,
 )
-from helpers import NOW
+from helpers import NOW, stand_in
 
 from cityverse.domain.applications import ApplicationState
 from cityverse.domain.comments import Comment
@@ -51,7 +51,7 @@ def few_rounds(request):
 
 @pytest.fixture
 def doing(dynamo):
-    return Doing(dynamo)
+    return settled(dynamo)
 
 
 def assert_counters_equal_rows(doing, post_id):
@@ -153,6 +153,7 @@ def assert_places_hold(doing, mission_id):
 def test_one_application_a_person(doing, rounds):
     mission = doing.missions.create(a_mission())
     for number in rounds:
+        stand_in(doing.dynamo, "User", f"u{number}")
         application = an_application(mission.id, f"u{number}")
         answers = at_once([partial(doing.applications.create, application) for _ in USERS])
         assert sum(isinstance(a, AlreadyExists) for a in answers) == THREADS - 1

@@ -10,7 +10,7 @@ from helpers import NOW, association
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule
-from people_helpers import follow, nobody, user
+from people_helpers import follow, nobody, rows, user
 
 from cityverse.domain.people import Status, closed
 from cityverse.domain.points import CAUSES, award_for, hour_award
@@ -122,17 +122,11 @@ class PeopleMachine(RuleBasedStateMachine):
 
     @rule(old=consumes(users_read))
     def delete_person(self, old):
-        # With follows a person is closed, not deleted.
-        person = old and self.persons.get(old.id)
-        if not person or person.follows:
+        if not (old and old.id in self.persons):
             return
-        if person.version != old.version:
-            with pytest.raises(VersionConflict):
-                self.people.users.delete(old)
-        else:
-            self.people.users.delete(old)
-            del self.persons[old.id]
-            self.gone.add(old.id)
+        self.people.store.deletion.delete("User", old.id)
+        del self.persons[old.id]
+        self.gone.add(old.id)
 
     @rule(target=bodies_read, where=WHERE, number=NUMBERS)
     def register(self, where, number):
@@ -200,8 +194,6 @@ class PeopleMachine(RuleBasedStateMachine):
             self.persons[who].hours += 1
 
     def give(self, who, award):
-        if who in self.gone:  # what one was given stays, as a record, when the person goes
-            return False
         if who not in self.persons:
             with pytest.raises(NotFound):
                 self.people.awards.give(award)
@@ -212,6 +204,8 @@ class PeopleMachine(RuleBasedStateMachine):
         return fresh
 
     def teardown(self):
+        for table in ("Follow", "Award"):
+            assert not {row["user_id"] for row in rows(self.people.store.dynamo, table)} & self.gone
         for who, person in self.persons.items():
             kept = self.people.users.get(who)
             assert (kept.version, kept.email_normalised) == (person.version, person.email)

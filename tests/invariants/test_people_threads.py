@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from helpers import NOW, association
+from helpers import NOW, association, stand_in
 from people_helpers import (
     THREADS,
     at_once,
@@ -194,6 +194,7 @@ def test_figures_count_each_cause_once(people, rounds):
 def test_a_ticket_is_used_once_and_a_notification_told_once(people, rounds):
     # Ahead of the clock: what has expired the engine may sweep away at any moment.
     expires = datetime.now(UTC) + timedelta(days=1)
+    stand_in(people.store.dynamo, "User", "u1")
     for n in range(rounds):
         told = notification(f"n{n}", created=NOW + timedelta(seconds=n))
         answers = at_once(
@@ -206,6 +207,7 @@ def test_a_ticket_is_used_once_and_a_notification_told_once(people, rounds):
 
 @ROUNDS
 def test_two_moderators_never_both_decide_a_report(people, rounds):
+    stand_in(people.store.dynamo, "User", "u1")
     for n in range(rounds):
         target = f"post:p{n}"
         reports = at_once(

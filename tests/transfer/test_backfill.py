@@ -1,7 +1,7 @@
 """Older items get what they lack, once, and nothing else of them changes."""
 
 import pytest
-from helpers import NOW, association, location, post
+from helpers import NOW, association, clear, location, post
 
 from cityverse.data import codec, scan
 from cityverse.data.backfill import backfill
@@ -15,6 +15,7 @@ def older(store, entity, repository, *lacking):
 
 @pytest.fixture
 def old_store(store):
+    clear(store.dynamo)
     for n in range(5):
         entity = post(f"p{n}", location=location(), title="Récolte")
         older(store, entity, store.posts, "schema_version", "version")
@@ -74,6 +75,7 @@ def test_an_interrupted_round_goes_on(old_store, monkeypatch):
 
 
 def test_what_cannot_be_read_is_told_and_stays(store):
+    clear(store.dynamo)
     store.dynamo.put("Posts", {"id": "old", "description": "as it was", "created_on": str(NOW)})
     report = backfill(store, units=10**6)
     assert report.completed == 0

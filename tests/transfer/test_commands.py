@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers import post
+from helpers import association, clear, post
 
 from cityverse import cli
 from cityverse.data.store import connect
@@ -14,6 +14,8 @@ from cityverse.errors import InputError
 def here(settings, store, media_store, monkeypatch):
     """The commands, over the store of the tests."""
     monkeypatch.setattr(cli.settings, "current", lambda: settings)
+    clear(store.dynamo)
+    store.associations.create(association())
     return store
 
 
@@ -22,7 +24,7 @@ def test_export_import_and_backfill(here, settings, tmp_path, capsys):
     assert cli.main(["export", str(tmp_path / "out"), "--units", "100000"]) == 0
     assert "exported" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())
-    here.posts.delete(here.posts.get("p1"))
+    here.deletion.delete("Posts", "p1")
     assert cli.main(["import", str(tmp_path / "out")]) == 0
     assert connect(settings).posts.get("p1").title == "Premières tomates"
     assert cli.main(["import", str(tmp_path / "out")]) == 0
