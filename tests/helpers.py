@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.client import BaseClient
+
 from cityverse.data.client import Dynamo
 from cityverse.data.registry import TABLES
 from cityverse.domain.community import Association, Event, Mission, Post
@@ -118,11 +121,38 @@ def settings_for(folder: Path, **variables: str) -> Settings:
     return read({"CITYVERSE_DATA_DIR": str(folder), **variables})
 
 
+# Tables that may hold something: asking all of them takes longer than most tests.
+_written: set[str] = set()
+
+
+def any_table_written() -> None:
+    """Say that another process may have written."""
+    _written.update(table.name for table in TABLES)
+
+
+def note_writes(patch: pytest.MonkeyPatch) -> None:
+    """Notice from now on which tables this process writes to, with whatever client."""
+    call = BaseClient._make_api_call
+
+    def noting(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        if operation in {"PutItem", "UpdateItem"}:
+            _written.add(parameters["TableName"])
+        elif operation == "BatchWriteItem":
+            _written.update(parameters["RequestItems"])
+        elif operation == "TransactWriteItems":
+            writes = [write for item in parameters["TransactItems"] for write in item.values()]
+            _written.update(write["TableName"] for write in writes)
+        return call(client, operation, parameters)
+
+    patch.setattr(BaseClient, "_make_api_call", noting)
+
+
 def clear(dynamo: Dynamo, *tables: str) -> None:
     """Empty these tables, or all."""
     for table in TABLES:
-        if not tables or table.name in tables:
+        if table.name in _written and (not tables or table.name in tables):
             _clear_one(dynamo, table.name, [k for k in (table.partition, table.sort) if k])
+            _written.discard(table.name)
 
 
 def _clear_one(dynamo: Dynamo, table: str, key: list[str]) -> None:

