@@ -7,4 +7,4 @@ from cityverse.settings import current
 from cityverse.ui import server
 
 follow_parent()
-app = st.App("Home.py", routes=server.routes(current()))
+app = st.App("Home.py", routes=server.routes(current()), middleware=server.middleware(current()))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cityverse import __version__, settings
+from cityverse.domain.people import Role
 from cityverse.errors import CityVerseError, InputError
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_running(commands)
     _add_store(commands)
+    _add_users(commands)
     _add_news(commands)
     _add_map(commands)
     _add_checks(commands)
@@ -127,6 +129,27 @@ def _add_store(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="with --earlier: take them from this store's own tables, kept in FOLDER first",
     )
+
+
+def _add_users(commands: argparse._SubParsersAction[_Parser]) -> None:
+    users = commands.add_parser("users", help="people with an account")
+    parts = users.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    grant = _command(parts, "grant", "give the account of an e-mail a role", _users_grant)
+    grant.add_argument("email", metavar="EMAIL")
+    grant.add_argument("role", metavar="ROLE", type=_role, help=f"one of {', '.join(Role)}")
+    _command(
+        parts,
+        "new-key",
+        "sign sessions with a new key from the next start on; those signed before still hold",
+        _users_new_key,
+    )
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"one of {', '.join(Role)}") from None
 
 
 def _demo_sizes() -> dict[str, int]:
@@ -335,6 +358,26 @@ def _seed(options: argparse.Namespace) -> int:
         else:
             sizes = {kind: getattr(options, kind) for kind in demo.SIZES}
             print(f"added {demo.fill(store, sizes)} demo items")
+    return 0
+
+
+def _users_grant(options: argparse.Namespace) -> int:
+    from cityverse.accounts import accounts
+    from cityverse.data import provision
+    from cityverse.data.store import connect
+
+    with _store_in_reach() as current:
+        provision.apply(current)
+        user = accounts.over(current, connect(current)).grant(options.email, options.role)
+    print(f"{user.email} is {user.role} now")
+    return 0
+
+
+def _users_new_key(_: argparse.Namespace) -> int:
+    from cityverse.accounts.tokens import rotate
+
+    rotate(settings.current())
+    print("the next start signs sessions with a new key; a second new key ends older sessions")
     return 0
 
 

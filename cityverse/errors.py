@@ -7,6 +7,12 @@
     │   ├── InvalidField        one field of an item breaks a rule of the domain
     │   ├── FeedUnreadable      not a feed, broken beyond repair, or over a limit
     │   └── MapInputUnreadable  not the building file it was said to be
+    ├── Refused                 who asks may not do this, or not now
+    │   ├── NotSignedIn         only those who are signed in may
+    │   ├── NotAllowed          the role, or what the item is to them, does not suffice
+    │   ├── SignInFailed        e-mail and password do not open an account
+    │   ├── LinkUnusable        a link for one use is used, too old, or none
+    │   └── TooManyAttempts     the limit of this while is reached
     ├── NotFound                no such item
     ├── Conflict                the store holds something that forbids this write
     │   ├── AlreadyExists       an item with this key is there already
@@ -20,6 +26,7 @@
     │   ├── StoreUnavailable    no answer, or an answer that says "later"
     │   ├── StoreThrottled      too many requests just now
     │   └── StoreMisconfigured  tables, buckets or credentials are not as they must be
+    ├── MailError               a message could not be handed over
     ├── FetchError              a source could not be fetched
     ├── EngineError             the embedded engine could not start or went away
     └── ToolError               a program we depend on (tippecanoe) failed
@@ -68,6 +75,42 @@ class MapInputUnreadable(InputError):
     """The file is not the building data it was said to be."""
 
     key = "error.map_input_unreadable"
+
+
+class Refused(CityVerseError):
+    """Who asks may not do this."""
+
+    key = "error.refused"
+
+
+class NotSignedIn(Refused):
+    """Only those who are signed in may do this."""
+
+    key = "error.not_signed_in"
+
+
+class NotAllowed(Refused):
+    """The role of who is signed in, or what the item is to them, does not suffice."""
+
+    key = "error.not_allowed"
+
+
+class SignInFailed(Refused):
+    """E-mail and password do not open an account; nothing says which of them."""
+
+    key = "error.sign_in_failed"
+
+
+class LinkUnusable(Refused):
+    """A link for one use was used, is too old, was replaced by a newer state, or is none."""
+
+    key = "error.link_unusable"
+
+
+class TooManyAttempts(Refused):
+    """The limit of attempts in this while is reached."""
+
+    key = "error.too_many_attempts"
 
 
 class NotFound(CityVerseError):
@@ -150,6 +193,12 @@ class StoreMisconfigured(StoreError):
     """A table, bucket or credential is missing or wrong."""
 
     key = "error.store_misconfigured"
+
+
+class MailError(CityVerseError):
+    """A message could not be handed over to whoever delivers it."""
+
+    key = "error.mail"
 
 
 class FetchError(CityVerseError):

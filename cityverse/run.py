@@ -21,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -83,6 +83,7 @@ def _run_dashboard(settings: Settings, stop: threading.Event) -> int:
         url = f"http://{_shown_host(settings.host)}:{settings.port}"
         if not _wait_until_ready(url, dashboard, stop):
             return 0 if stop.is_set() else _fail("the dashboard did not start", settings)
+        _offer_first_admin(settings)
         _say(f"dashboard  {url}  (Ctrl-C stops everything)")
         if settings.open_browser:
             webbrowser.open(url)
@@ -203,6 +204,7 @@ class CommandPart:
     name: str
     command: list[str]
     log_file: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -215,7 +217,7 @@ class CommandPart:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
                 cwd=_ROOT,
-                env={**os.environ, **following(), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **following(), **self.environment, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -256,6 +258,8 @@ def _dashboard(settings: Settings) -> CommandPart:
         "dashboard",
         ["-m", "streamlit", "run", "app.py", *flat],
         settings.data_dir / "logs" / "dashboard.log",
+        # The server believes X-Forwarded-For and -Proto from these alone, not from loopback.
+        {"FORWARDED_ALLOW_IPS": ",".join(map(str, settings.trusted_proxies))},
     )
 
 
@@ -270,6 +274,21 @@ def _prepare_store(settings: Settings) -> None:
         added = demo.fill_if_new(connect(settings))
         if added:
             _say(f"demo       {added} items, labelled as such; `seed --remove` takes them away")
+
+
+def _offer_first_admin(settings: Settings) -> None:
+    """Print, once, the link by which whoever runs this becomes its first admin."""
+    from cityverse.accounts import accounts
+    from cityverse.data.store import connect
+
+    store = connect(settings)
+    if store.links.has_admin():
+        return
+    link = accounts.over(settings, store).offer_first_admin()
+    if link is not None:
+        _say(f"admin      become the administrator, once, within 7 days: {link}")
+    else:
+        _say("admin      there is none yet: `python -m cityverse users grant EMAIL admin`")
 
 
 def _start_sample_city(data_dir: Path, ending: contextlib.ExitStack) -> CommandPart | None:

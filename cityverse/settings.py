@@ -7,16 +7,23 @@ directory, else it has its default. ``docs/settings.md`` is generated from
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
 from cityverse.errors import InputError
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_SECRET_LEAST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,48 @@ def _positive(text: str) -> int:
     return number
 
 
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"say {', '.join(choices[:-1])} or {choices[-1]}")
+        return text
+
+    return parse
+
+
+def _networks(text: str) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError("say addresses or networks, as in 10.0.0.0/8, fd00::/8") from None
+
+
+def _origin(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    rest = text.removeprefix("https://").removeprefix("http://")
+    if not usable or parts.scheme not in {"http", "https"} or not _HOST.fullmatch(rest):
+        raise ValueError("say an address as in https://city.example.org, with nothing behind it")
+    return text
+
+
+def _public_url(text: str) -> str:
+    return _origin(text.rstrip("/")) if text else ""
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(_origin(part) for part in text.replace(",", " ").split())
+
+
+def _secret(text: str) -> str:
+    if text and len(text.encode()) < _SECRET_LEAST:
+        raise ValueError(f"must have at least {_SECRET_LEAST} characters")
+    return text
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("CITYVERSE_STORE", "embedded", "`embedded` (this machine) or `aws`", _store),
     Setting(
@@ -110,6 +159,72 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "key that signs page cursors; made and kept in the data folder when empty",
     ),
+    Setting(
+        "CITYVERSE_PUBLIC_URL",
+        "",
+        "address under which people reach the dashboard, for links in e-mails; with https, "
+        "cookies are for TLS alone; empty means http://localhost and the port",
+        _public_url,
+    ),
+    Setting(
+        "CITYVERSE_SESSION_SECRET",
+        "",
+        "key that signs sessions, at least 32 characters, the same for all instances; made and "
+        "kept in the data folder when empty",
+        _secret,
+    ),
+    Setting(
+        "CITYVERSE_SESSION_SECRET_PREVIOUS",
+        "",
+        "the key before the present one: sessions it signed still hold",
+        _secret,
+    ),
+    Setting("CITYVERSE_SESSION_DAYS", "14", "days after which one must sign in anew", _positive),
+    Setting("CITYVERSE_PASSWORD_ROUNDS", "2", "passes of argon2id over its memory", _positive),
+    Setting(
+        "CITYVERSE_PASSWORD_MEBIBYTES",
+        "64",
+        "memory of argon2id for one password; four are computed at a time",
+        _positive,
+    ),
+    Setting(
+        "CITYVERSE_TRUSTED_PROXIES",
+        "",
+        "addresses or networks of proxies whose X-Forwarded-For and -Proto are believed",
+        _networks,
+    ),
+    Setting(
+        "CITYVERSE_METRICS_FROM",
+        "",
+        "addresses or networks that may read /_stcore/metrics; empty means nobody",
+        _networks,
+    ),
+    Setting(
+        "CITYVERSE_MEDIA_ORIGINS",
+        "",
+        "further origins from which pages may load uploaded files, such as a CDN",
+        _origins,
+    ),
+    Setting(
+        "CITYVERSE_TILE_ORIGINS", "", "further origins from which the map may load tiles", _origins
+    ),
+    Setting(
+        "CITYVERSE_MAIL",
+        "outbox",
+        "who delivers e-mails: `outbox` (a folder on this machine), `smtp` or `ses` (Amazon)",
+        _one_of("outbox", "smtp", "ses"),
+    ),
+    Setting("CITYVERSE_MAIL_FROM", "CityVerse <cityverse@localhost>", "sender of e-mails"),
+    Setting("CITYVERSE_SMTP_HOST", "", "mail server, with `CITYVERSE_MAIL=smtp`"),
+    Setting("CITYVERSE_SMTP_PORT", "587", "port of the mail server", _port),
+    Setting(
+        "CITYVERSE_SMTP_SECURITY",
+        "starttls",
+        "`starttls`, `tls` (from the first byte) or `none`",
+        _one_of("starttls", "tls", "none"),
+    ),
+    Setting("CITYVERSE_SMTP_USER", "", "name to sign in with at the mail server"),
+    Setting("CITYVERSE_SMTP_PASSWORD", "", "password at the mail server"),
     Setting("CITYVERSE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
     Setting("AWS_DEFAULT_REGION", "eu-west-3", "region of the tables and buckets"),
     Setting("AWS_ACCESS_KEY_ID", "", "access key; empty means the role of the machine"),
@@ -136,11 +251,38 @@ class Settings:
     bucket_videos: str
     video_megabytes: int
     cursor_secret: str
+    public_url: str
+    session_secret: str = field(repr=False)
+    session_secret_previous: str = field(repr=False)
+    session_days: int
+    password_rounds: int
+    password_mebibytes: int
+    trusted_proxies: tuple[IPNetwork, ...]
+    metrics_from: tuple[IPNetwork, ...]
+    media_origins: tuple[str, ...]
+    tile_origins: tuple[str, ...]
+    mail: Literal["outbox", "smtp", "ses"]
+    mail_from: str
+    smtp_host: str
+    smtp_port: int
+    smtp_security: Literal["starttls", "tls", "none"]
+    smtp_user: str
+    smtp_password: str = field(repr=False)
     log_level: str
     aws_region: str
     aws_access_key_id: str
     aws_secret_access_key: str
     aws_endpoint_url: str
+
+    @property
+    def address(self) -> str:
+        """The address under which people reach the dashboard, without a slash at its end."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the dashboard by TLS."""
+        return self.address.startswith("https://")
 
 
 _FIELDS = {
@@ -156,9 +298,9 @@ def read(environment: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         text = environment.get(setting.name) or setting.default
-        field = _FIELDS.get(setting.name) or setting.name.removeprefix("CITYVERSE_").lower()
+        name = _FIELDS.get(setting.name) or setting.name.removeprefix("CITYVERSE_").lower()
         try:
-            values[field] = setting.parse(text)
+            values[name] = setting.parse(text)
         except ValueError as error:
             raise InputError(f"{setting.name}={text}: {error}") from error
     return Settings(**values)

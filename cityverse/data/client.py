@@ -242,6 +242,26 @@ class Dynamo:
         raise StoreThrottled(f"{table} gives no more items just now")
 
     @mapped
+    def get_each(self, keys: Mapping[str, Item]) -> dict[str, Item]:
+        """One item of each of several tables, by the name of the table, in one consistent read.
+
+        ``keys`` holds the key in each table; what is missing is left out.
+        """
+        request: Any = {
+            table: {"Keys": [encode(key)], "ConsistentRead": True} for table, key in keys.items()
+        }
+        found: dict[str, Item] = {}
+        for attempt in range(_REPEATS):
+            answer = self.client.batch_get_item(RequestItems=request)
+            answered = answer["Responses"].items()
+            found |= {table: decode(items[0]) for table, items in answered if items}
+            if not answer.get("UnprocessedKeys"):
+                return found
+            request = answer["UnprocessedKeys"]
+            _pause(attempt)
+        raise StoreThrottled(f"{', '.join(keys)} give no items just now")
+
+    @mapped
     def query(
         self, table: str, *, index: str | None = None, limit: int, **request: Any
     ) -> list[Item]:

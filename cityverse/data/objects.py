@@ -208,6 +208,18 @@ def connect(settings: Settings) -> Objects:
     return Objects(s3_client(settings), buckets)
 
 
+def public_addresses(settings: Settings) -> tuple[str, ...]:
+    """Where ``presigned`` addresses lead: the buckets on AWS; nowhere where files are streamed."""
+    if settings.store == "embedded" or settings.aws_endpoint_url:
+        return ()
+    client = s3_client(settings)
+    try:
+        buckets = sorted({getattr(settings, bucket.setting) for bucket in BUCKETS})
+        return tuple(f"{client.meta.endpoint_url}/{bucket}/" for bucket in buckets)
+    finally:
+        client.close()
+
+
 def lifecycle_rules(prefixes: Sequence[str]) -> list[dict[str, Any]]:
     """What S3 itself should delete in a bucket with these prefixes, and after how many days."""
     rules = [

@@ -171,6 +171,8 @@ TABLES: tuple[Table, ...] = (
         "requests already carried out, so that a repetition has no effect",
         ttl="expires",
     ),
+    Table("Link", "links for one use, under a hash, until they have expired", ttl="expires"),
+    Table("Throttle", "attempts counted against a limit of their window", ttl="expires"),
     Table(
         "Media",
         "uploaded files, and who may see them",

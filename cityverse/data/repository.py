@@ -149,6 +149,10 @@ class Repository(Generic[E]):
         Taken when another item claims the same unique value, NotFound when a new file is
         not there, InvalidField when it would move to another parent.
         """
+        return self._replace(old, new)
+
+    def _replace(self, old: E, new: E, along: Sequence[dict[str, Any]] = ()) -> E:
+        """``replace`` with further writes; raises ConditionFailed where only these fail."""
         if new.id != old.id:
             raise InvalidField("id", "of an item never changes")
         if self.ties_of(old) != self.ties_of(new):
@@ -172,9 +176,11 @@ class Repository(Generic[E]):
             *detached(self.dynamo, self.table, new.id, dropped),
         ]
         try:
-            self.dynamo.transact(writes)
+            self.dynamo.transact([*writes, *along])
         except ConditionFailed as failure:
             first = failure.failed[0]
+            if first >= len(writes):
+                raise
             if 0 < first <= len(fresh):
                 raise Taken(list(fresh)[first - 1]) from failure
             if 0 < first <= len(fresh) + len(files):

@@ -24,6 +24,7 @@ from cityverse.data.cursors import Cursors
 from cityverse.data.deletion import Deletion
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
+from cityverse.data.links import LinkRepository
 from cityverse.data.missions import MissionRepository
 from cityverse.data.news import NewsRepository
 from cityverse.data.notifications import NotificationRepository
@@ -35,6 +36,7 @@ from cityverse.data.repository import Repository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.throttles import Throttles
 from cityverse.data.users import UserRepository
 from cityverse.errors import StoreMisconfigured
 from cityverse.settings import Settings
@@ -69,6 +71,8 @@ class Store:
     decisions: DecisionRepository
     rollups: RollupRepository
     revoked: RevokedTokens
+    links: LinkRepository
+    throttles: Throttles
     deletion: Deletion
 
     def search(self, kind: str, text: str) -> list[terms.Found] | None:
@@ -162,6 +166,8 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         decisions=DecisionRepository(dynamo, cursors),
         rollups=RollupRepository(dynamo),
         revoked=RevokedTokens(dynamo),
+        links=LinkRepository(dynamo),
+        throttles=Throttles(dynamo),
         deletion=Deletion(dynamo, cursors),
     )
 
@@ -170,10 +176,10 @@ def secret(settings: Settings) -> bytes:
     """The secret that all instances of an installation share; raises StoreMisconfigured."""
     if settings.cursor_secret:
         return settings.cursor_secret.encode()
-    return _kept_secret(settings.data_dir / "cursor.key")
+    return kept_secret(settings.data_dir / "cursor.key")
 
 
-def _kept_secret(path: Path) -> bytes:
+def kept_secret(path: Path) -> bytes:
     """The secret in this file; made once, whole or not at all, when it is not there."""
     try:
         if not path.exists():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from cityverse.data import codec
 from cityverse.data.client import ConditionFailed
 from cityverse.data.repository import Repository, claim_id
+from cityverse.data.revoked import TABLE as REVOKED
 from cityverse.domain.people import User, normalised_email
 from cityverse.errors import InvalidField, NotFound
 
 # Being here is written down no more often than this.
 SEEN_EVERY = timedelta(minutes=5)
+# No id of a person begins so.
+_NOBODY = "-"
 
 
 class UserRepository(Repository[User]):
@@ -33,7 +37,22 @@ class UserRepository(Repository[User]):
         except InvalidField:
             return None
         claim = self.dynamo.get("Claim", {"id": claim_id(self.table, "email", normalised)})
-        return None if claim is None else self.find(claim["owner"])
+        # A second read in either case: how long this takes tells nobody who has an account.
+        return self.find(_NOBODY if claim is None else claim["owner"])
+
+    def find_unless_revoked(self, user_id: str, token_id: str) -> User | None:
+        """The person, or None where this token of theirs was revoked; one consistent read."""
+        found = self.dynamo.get_each({self.table: {"id": user_id}, REVOKED: {"token": token_id}})
+        if REVOKED in found or self.table not in found:
+            return None
+        return codec.from_item(User, found[self.table])
+
+    def replace_along(self, old: User, new: User, along: Sequence[dict[str, Any]]) -> User:
+        """``replace`` in one transaction with writes that may forbid it.
+
+        Raises ConditionFailed where one of these does; else as ``replace``.
+        """
+        return self._replace(old, new, along)
 
     def seen(self, user_id: str, now: datetime) -> bool:
         """Note that a person is here; False when it was noted less than ``SEEN_EVERY`` ago."""

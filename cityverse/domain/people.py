@@ -164,6 +164,45 @@ def closed(user: User) -> User:
     )
 
 
+class Purpose(StrEnum):
+    """What a link that is sent by e-mail allows, once."""
+
+    CONFIRM = "confirm"
+    RESET = "reset"
+    EMAIL = "email"
+    CLAIM = "claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link for one use; ``id`` is a hash of its token, which is nowhere kept.
+
+    It is for one person as they were when it was made: ``session_version`` and ``email``
+    (normalised) must still be theirs, but for a change of e-mail, where it is the new one.
+    The link by which the first admin comes is for nobody in particular.
+    """
+
+    id: str
+    purpose: Purpose
+    created: datetime
+    expires_at: datetime
+    user_id: str | None = None
+    session_version: int = 0
+    email: str | None = None
+    used: bool = False
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_id("id", self.id)
+        check_choice("purpose", self.purpose, Purpose)
+        check_time("created", self.created)
+        check_time("expires_at", self.expires_at)
+        check_optional_id("user_id", self.user_id)
+        check_whole("session_version", self.session_version)
+        if self.email is not None:
+            normalised_email(self.email)
+
+
 @dataclass(frozen=True, slots=True)
 class Follow:
     """That a person follows an association, and since when."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from cityverse import __version__
-from cityverse.map import http
+from cityverse.accounts import accounts as use_cases
+from cityverse.accounts import http
+from cityverse.data.store import connect
+from cityverse.map import http as map_http
 from cityverse.settings import Settings
 from cityverse.ui import media, outputs
+from cityverse.ui.security import Security
 
 _state = {"started": False}
 
@@ -19,13 +24,20 @@ _state = {"started": False}
 def routes(settings: Settings) -> list[BaseRoute]:
     """All routes beside Streamlit's own."""
     _state["started"] = True
+    accounts = http.Connection(lambda: use_cases.over(settings, connect(settings)))
     return [
         Route("/healthz", _health),
-        *http.routes(tiles_folder(settings)),
-        *media.routes(settings),
+        *map_http.routes(tiles_folder(settings)),
+        *http.routes(settings, accounts),
+        *media.routes(settings, http.viewer_of(settings, accounts)),
         *outputs.routes(settings),
         *_ENDS,
     ]
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """What stands before all routes, Streamlit's own too."""
+    return [Middleware(Security, settings=settings)]
 
 
 def tiles_folder(settings: Settings) -> Path:
@@ -43,7 +55,8 @@ async def _missing(_: Request) -> PlainTextResponse:
 
 
 # Below these nothing is a page, so nothing is answered with one.
-_ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in ("tiles", "map", "m", "upload")]
+_PREFIXES = ("tiles", "map", "m", "upload", "session")
+_ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in _PREFIXES]
 
 
 async def _health(_: Request) -> JSONResponse:

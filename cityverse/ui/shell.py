@@ -12,11 +12,15 @@ from typing import Literal
 
 import streamlit as st
 
+from cityverse.accounts.accounts import Session
 from cityverse.community.city import Period
 from cityverse.data.store import Store, connect
+from cityverse.domain import policy
+from cityverse.domain.people import User
+from cityverse.domain.policy import Action
 from cityverse.errors import CityVerseError
 from cityverse.settings import current
-from cityverse.ui import components, server
+from cityverse.ui import components, markup, server, signed_in
 from cityverse.ui.address import SEARCH_LONGEST
 from cityverse.ui.texts import DEFAULT, LANGUAGES, Texts
 
@@ -34,12 +38,23 @@ class PageLink:
     path: str
     icon: str
     title: str
+    needs: Action = Action.READ
 
 
 HOME_TITLE = "nav.home"
+SIGN_IN = PageLink("pages/SignIn.py", "/SignIn", ":material/login:", "nav.sign_in")
+PROFILE = PageLink(
+    "pages/Profile.py",
+    "/Profile",
+    ":material/account_circle:",
+    "nav.profile",
+    Action.EDIT_ACCOUNT,
+)
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
+    SIGN_IN,
+    PROFILE,
 )
 
 
@@ -52,6 +67,12 @@ class Page:
     now: datetime
     theme: Literal["light", "dark"]
     language: str
+    session: Session | None = None
+
+    @property
+    def user(self) -> User | None:
+        """Who is signed in, as the store knew them when this run began."""
+        return None if self.session is None else self.session.user
 
 
 @st.cache_resource
@@ -67,7 +88,7 @@ def _store() -> Store:
 
 
 def show(title: str, draw: Callable[[Page], None]) -> None:
-    """Set a page up, draw its sidebar, then the page itself.
+    """Set a page up, draw its sidebar, then the page itself for those who may see it.
 
     Errors of the store become a message on the page, with what to do.
     """
@@ -76,17 +97,56 @@ def show(title: str, draw: Callable[[Page], None]) -> None:
         page_title=f"{texts(title)} · CityVerse", page_icon=str(_ICON), layout="wide"
     )
     st.html(_STYLE)
-    _sidebar(texts)
+    if signed_in.hand_over(texts):
+        return
+    link = next(link for link in PAGES if link.title == title)
+    session, failure = _session()
+    _sidebar(texts, session)
     if st.session_state.pop("search_submitted", False) and title != HOME_TITLE:
         st.switch_page("Home.py")
     _say_how_to_start(texts)
+    _notice(texts)
     try:
-        draw(Page(texts, _store(), datetime.now(UTC), _theme(), texts.language))
+        if failure is not None:
+            raise failure
+        page = Page(texts, _store(), datetime.now(UTC), _theme(), texts.language, session)
+        if _admitted(page, link):
+            draw(page)
     except CityVerseError as error:
         log.warning("page %s: %s", title, error)
         st.error(texts.error(error), icon=":material/error:")
         if st.button(texts("error.retry"), icon=":material/refresh:"):
             st.rerun()
+
+
+def _session() -> tuple[Session | None, CityVerseError | None]:
+    """Who is signed in; nobody where that cannot be read, with the reason."""
+    try:
+        return signed_in.session(_store()), None
+    except CityVerseError as error:
+        return None, error
+
+
+def _admitted(page: Page, link: PageLink) -> bool:
+    """Whether who is here may see the page; else it says what to do."""
+    if link is not SIGN_IN:
+        st.session_state["came_from"] = link.path
+    user = page.user
+    if policy.may(user, link.needs, user.id if user else None):
+        return True
+    if user is None:
+        st.info(page.texts("error.not_signed_in"), icon=":material/lock:")
+        st.page_link(SIGN_IN.script, label=page.texts(SIGN_IN.title), icon=SIGN_IN.icon)
+    else:
+        st.error(page.texts("error.not_allowed"), icon=":material/lock:")
+    return False
+
+
+def _notice(texts: Texts) -> None:
+    """Say what the run before this one left to be said."""
+    key = st.session_state.pop(signed_in.NOTICE, None)
+    if key is not None:
+        st.warning(texts(key), icon=":material/info:")
 
 
 # The map wants the width; headings and paddings of a document are too generous here.
@@ -116,7 +176,8 @@ def _theme() -> Literal["light", "dark"]:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def _sidebar(texts: Texts) -> None:
+def _sidebar(texts: Texts, session: Session | None) -> None:
+    user = None if session is None else session.user
     if "q" not in st.session_state and "q" in st.query_params:
         st.session_state["q"] = st.query_params["q"][:SEARCH_LONGEST]
     with st.sidebar:
@@ -132,9 +193,40 @@ def _sidebar(texts: Texts) -> None:
             on_change=_search_submitted,
         )
         for link in PAGES:
-            st.page_link(link.script, label=texts(link.title), icon=link.icon)
+            if link not in {SIGN_IN, PROFILE} and policy.may(user, link.needs):
+                st.page_link(link.script, label=texts(link.title), icon=link.icon)
         st.divider()
+        _account(texts, session)
         _preferences(texts)
+
+
+def _account(texts: Texts, session: Session | None) -> None:
+    """Who is signed in, and the way out; or the way in, where sessions can be had."""
+    if session is None:
+        if server.started():
+            st.page_link(SIGN_IN.script, label=texts(SIGN_IN.title), icon=SIGN_IN.icon)
+        return
+    user = session.user
+    st.page_link(
+        PROFILE.script, label=markup.label(f"{user.first_name} {user.last_name}"), icon=PROFILE.icon
+    )
+    st.caption(texts(f"role.{user.role}"))
+    st.button(
+        texts("account.sign_out"),
+        icon=":material/logout:",
+        on_click=_sign_out,
+        width="stretch",
+        key="sign_out",
+    )
+
+
+def _sign_out() -> None:
+    """A callback, so it looks for itself who is signed in."""
+    session = signed_in.session(_store())
+    if session is None:
+        signed_in.leave()
+    else:
+        signed_in.end(session, _store())
 
 
 def _search_submitted() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 
 from cityverse.community.city import CITY_ZONE
-from cityverse.errors import CityVerseError
+from cityverse.errors import CityVerseError, InvalidField
 
 LANGUAGES: Final = ("fr", "en")
 DEFAULT: Final = "fr"
@@ -57,7 +57,9 @@ class Texts:
         return self(f"{key}.{'one' if singular else 'other'}", number=number)
 
     def error(self, error: CityVerseError) -> str:
-        """What a page tells about an error."""
+        """What a page tells about an error; the rule of a field where it can be named."""
+        if isinstance(error, InvalidField) and f"field.{error.field}" in catalogue(self.language):
+            return self(f"field.{error.field}")
         return self(error.key)
 
     def ordinal(self, arrondissement: int) -> str:

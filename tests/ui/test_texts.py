@@ -10,11 +10,14 @@ import pytest
 from cityverse import errors
 from cityverse.community.city import Period
 from cityverse.domain.kinds import Kind
+from cityverse.domain.people import Role
 from cityverse.domain.places import Precision
 from cityverse.ui import video
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
+# The fields whose rule a page tells.
+FIELDS = ("email", "password", "first_name", "last_name", "consent", "role")
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
 
@@ -57,9 +60,13 @@ def _used_by_enumerations():
     precisions = {f"precision.{precision}" for precision in Precision}
     languages = {f"preferences.languages.{code}" for code in LANGUAGES}
     themes = {f"preferences.themes.{name}" for name in ("system", "light", "dark")}
+    fields = {f"field.{name}" for name in FIELDS}
+    roles = {f"role.{role}" for role in Role}
     uploads = {f"upload.{name}" for name in video._WORDS}
     return (
         uploads
+        | fields
+        | roles
         | kinds
         | periods
         | precisions

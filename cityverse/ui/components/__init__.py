@@ -44,6 +44,9 @@ _upload = st.components.v2.component(
 )
 
 
+_session = st.components.v2.component("cityverse_session", js=_read("session.js"))
+
+
 def cards(words: dict[str, Any], items: list[dict[str, Any]], key: str) -> str | None:
     """Draw items; answers with the key of the one that was just opened, else None.
 
@@ -78,6 +81,15 @@ def upload(
     chosen = result.chosen
     size = chosen.get("size") if isinstance(chosen, dict) else None
     return (size if isinstance(size, int) else None), result.finished
+
+
+def session(data: dict[str, str], key: str) -> str | None:
+    """Let the browser start or end a session by a route, and go to the next page.
+
+    Answers with the ``id`` of ``data`` when that failed.
+    """
+    result = _session(data=data, key=key, on_failed_change=_nothing)
+    return result.failed  # type: ignore[no-any-return]
 
 
 def _nothing() -> None:

@@ -1,0 +1,550 @@
+"""The use cases of accounts: from signing up to deleting everything.
+
+An answer never says whether an e-mail has an account: what differs is sent to that
+e-mail, by ``background``, after the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ulid import ULID
+
+from cityverse.accounts import mail, passwords
+from cityverse.accounts.letter import letter
+from cityverse.accounts.passwords import Hasher
+from cityverse.accounts.tokens import Keys, SessionToken, link_id, new_session
+from cityverse.data.client import ConditionFailed
+from cityverse.data.store import Store
+from cityverse.data.throttles import Limit
+from cityverse.domain import policy
+from cityverse.domain.people import (
+    EMAIL_LONGEST,
+    Consent,
+    Link,
+    Purpose,
+    Role,
+    Status,
+    User,
+    closed,
+    normalised_email,
+)
+from cityverse.domain.policy import Action
+from cityverse.errors import (
+    InvalidField,
+    LinkUnusable,
+    NotFound,
+    SignInFailed,
+    Taken,
+    TooManyAttempts,
+    VersionConflict,
+)
+from cityverse.settings import Settings
+
+# What one agrees to when signing up; a new version asks anew.
+TERMS_VERSION = "2026-11"
+# What one may be from the start; the other roles are given by an admin.
+OPEN_ROLES = (Role.RESIDENT, Role.CREATOR)
+
+SIGN_IN_BY_ACCOUNT = Limit("sign-in-account", 10, timedelta(minutes=15))
+SIGN_IN_BY_ADDRESS = Limit("sign-in-address", 100, timedelta(minutes=15))
+SIGN_UP_BY_ADDRESS = Limit("sign-up-address", 60, timedelta(hours=1))
+MAIL_BY_ACCOUNT = Limit("mail-account", 5, timedelta(hours=1))
+MAIL_BY_ADDRESS = Limit("mail-address", 60, timedelta(hours=1))
+
+_LASTS = {
+    Purpose.CONFIRM: timedelta(hours=48),
+    Purpose.RESET: timedelta(hours=1),
+    Purpose.EMAIL: timedelta(hours=24),
+    Purpose.CLAIM: timedelta(days=7),
+}
+# How often an edit of one's own account is made anew when another one came between.
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks: the network limits count by (see ``addresses``), and the language of e-mails."""
+
+    network: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """What one fills in to get an account."""
+
+    email: str
+    password: str
+    first_name: str
+    last_name: str
+    role: Role = Role.RESIDENT
+    consents: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is signed in, as the store knows them now, and by which token."""
+
+    user: User
+    token: SessionToken
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """All use cases; safe to share by threads. ``background`` does what nobody waits for."""
+
+    store: Store
+    settings: Settings
+    keys: Keys
+    hasher: Hasher
+    sender: mail.Sender
+    background: Callable[[Callable[[], None]], None]
+
+    # Sessions
+
+    def session(self, cookie: object) -> Session | None:
+        """Who is signed in by this cookie, now: one read of the store, or none without a token.
+
+        None where the token was revoked, the session version moved on or the account is
+        not active. Raises StoreError.
+        """
+        token = self.keys.read_session(cookie)
+        return None if token is None else self._session(token)
+
+    def exchange(self, ticket: object, cookie: object) -> tuple[str, SessionToken] | None:
+        """The cookie of the session a ticket is for; None for a ticket that is not good.
+
+        The ticket is used up, and the session that was open in this browser is ended.
+        """
+        now = _now()
+        found = self.keys.read_ticket(ticket)
+        if found is None or not self.store.revoked.revoke(found.id, found.expires):
+            return None
+        if self._session(found.session) is None:
+            return None
+        before = self.keys.read_session(cookie)
+        if before is not None and before.id != found.session.id:
+            self.sign_out(before)
+        return self.keys.session(found.session, now), found.session
+
+    def sign_out(self, token: SessionToken) -> None:
+        """End one session; every other request with its cookie is refused from now on."""
+        self.store.revoked.revoke(token.id, token.expires)
+
+    def sign_out_everywhere(self, who: User | None) -> None:
+        """End all sessions of an account."""
+        user = _require_own(who)
+        self._edit(user.id, lambda now: replace(now, session_version=now.session_version + 1))
+
+    def _session(self, token: SessionToken) -> Session | None:
+        user = self.store.users.find_unless_revoked(token.user_id, token.id)
+        if user is None or user.status is not Status.ACTIVE:
+            return None
+        if user.session_version != token.session_version:
+            return None
+        return Session(user, token)
+
+    def _ticket(self, user: User) -> str:
+        now = _now()
+        session = new_session(user.id, user.session_version, now, self.settings.session_days)
+        return self.keys.ticket(session, now)
+
+    # Signing up and in
+
+    def sign_up(self, form: SignUp, client: Client) -> None:
+        """Create an account, to be confirmed by e-mail.
+
+        The answer is the same where the e-mail has an account: its owner gets a message.
+        Raises InvalidField and TooManyAttempts.
+        """
+        user = self._filled_in(form)
+        self._take(SIGN_UP_BY_ADDRESS, client.network)
+        user = replace(user, password_hash=self.hasher.hash(passwords.normalised(form.password)))
+        try:
+            created = self.store.users.create(user)
+        except Taken:
+            self.background(lambda: self._mail_known(form.email, client))
+        else:
+            self.background(lambda: self._mail_link(created, Purpose.CONFIRM, client))
+
+    def _filled_in(self, form: SignUp) -> User:
+        """The account a form describes, without its password; raises InvalidField."""
+        if not form.consents:
+            raise InvalidField("consent", "is needed to have an account")
+        if form.role not in OPEN_ROLES:
+            raise InvalidField("role", f"must be one of {', '.join(OPEN_ROLES)}")
+        now = _now()
+        user = User(
+            id=str(ULID()),
+            created=now,
+            email=form.email.strip(),
+            first_name=form.first_name.strip(),
+            last_name=form.last_name.strip(),
+            role=form.role,
+            consents=(Consent(TERMS_VERSION, now),),
+        )
+        user.check()
+        passwords.check_new(form.password, _about(user))
+        return user
+
+    def sign_in(self, email: str, password: str, client: Client) -> str:
+        """A ticket for a session of the account that e-mail and password open.
+
+        Raises SignInFailed, for whatever reason, and TooManyAttempts. An account whose
+        e-mail is not confirmed, or that has no password yet, gets a message with a link.
+        """
+        user = self.store.users.find_by_email(email)
+        right = self._compare(user, email, password, client)
+        if user is None or user.status is not Status.ACTIVE:
+            raise SignInFailed("no such account, or it is not active")
+        if user.password_hash is None:
+            self.background(lambda: self._mail_link(user, Purpose.RESET, client))
+        elif right and user.verified_at is None:
+            self.background(lambda: self._mail_link(user, Purpose.CONFIRM, client))
+        if not right or user.verified_at is None:
+            raise SignInFailed("the password is wrong, or the e-mail is not confirmed")
+        return self._ticket(user)
+
+    def _compare(self, user: User | None, email: str, password: str, client: Client) -> bool:
+        """Whether this is the password of the account; counts failures, and takes as long
+        where there is no account. A hash of older making is made anew."""
+        attempt = secrets.token_hex(8)
+        now = _now()
+        counted = [(SIGN_IN_BY_ACCOUNT, _account_key(email)), (SIGN_IN_BY_ADDRESS, client.network)]
+        for limit, key in counted:
+            if not self.store.throttles.take(limit, key, attempt, now):
+                raise TooManyAttempts(f"{limit.name}: {limit.most} in {limit.window}")
+        try:
+            typed = passwords.normalised(password)
+        except InvalidField:
+            typed = ""
+        verdict = self.hasher.verify(typed, None if user is None else user.password_hash)
+        if user is None or not verdict.right:
+            return False
+        for limit, key in counted:
+            self.store.throttles.give_back(limit, key, attempt, now)
+        if verdict.stale:
+            fresh = replace(user, password_hash=self.hasher.hash(typed))
+            with contextlib.suppress(VersionConflict):  # the next sign-in will do it
+                self.store.users.replace(user, fresh)
+        return True
+
+    # Links by e-mail
+
+    def ask_reset(self, email: str, client: Client) -> None:
+        """Send a link for a new password, if this e-mail has an account. Raises TooManyAttempts."""
+        self._take(MAIL_BY_ADDRESS, client.network)
+
+        def send() -> None:
+            user = self.store.users.find_by_email(email)
+            if user is not None and user.status is Status.ACTIVE:
+                self._mail_link(user, Purpose.RESET, client)
+
+        self.background(send)
+
+    def open_link(self, token: str) -> Link:
+        """What a link allows, without using it; raises LinkUnusable."""
+        link, _ = self._usable(token)
+        return link
+
+    def confirm(self, token: str, password: str, client: Client) -> str:
+        """Confirm the e-mail of a new account by its link and password; a ticket for a session.
+
+        The password proves that who reads the e-mails is who signed up. Raises LinkUnusable,
+        SignInFailed and TooManyAttempts.
+        """
+        link, user = self._usable_of(token, Purpose.CONFIRM)
+        if not self._compare(user, user.email or "", password, client):
+            raise SignInFailed("the password is wrong")
+        return self._ticket(self._redeem(link, lambda now: replace(now, verified_at=_now())))
+
+    def reset(self, token: str, password: str, client: Client) -> str:
+        """Set a new password by a link, and end all sessions; a ticket for a new one.
+
+        Raises LinkUnusable and InvalidField.
+        """
+        link, user = self._usable_of(token, Purpose.RESET)
+        form = passwords.check_new(password, _about(user))
+        changed = self._redeem(link, self._with_password(form))
+        self.store.throttles.clear(SIGN_IN_BY_ACCOUNT, _account_key(user.email or ""), _now())
+        self.background(lambda: self._mail(changed, "password_changed", client.language))
+        return self._ticket(changed)
+
+    def change_email(self, token: str) -> None:
+        """Make the e-mail that a link was sent to the one of its account.
+
+        Raises LinkUnusable, and Taken when it has become another's since.
+        """
+        link, _ = self._usable_of(token, Purpose.EMAIL)
+        self._redeem(link, lambda now: replace(now, email=link.email, verified_at=_now()))
+
+    def _usable(self, token: str) -> tuple[Link, User | None]:
+        link = self.store.links.find(link_id(token)) if isinstance(token, str) else None
+        if link is None or link.used or link.expires_at <= _now():
+            raise LinkUnusable("there is no such link, or it was used, or is too old")
+        if link.user_id is None:
+            return link, None
+        user = self.store.users.find(link.user_id)
+        if user is None or user.status is not Status.ACTIVE or not _still_for(link, user):
+            raise LinkUnusable("the account has changed since the link was made")
+        return link, user
+
+    def _usable_of(self, token: str, purpose: Purpose) -> tuple[Link, User]:
+        link, user = self._usable(token)
+        if link.purpose is not purpose or user is None:
+            raise LinkUnusable(f"this link is not for {purpose}")
+        return link, user
+
+    def _redeem(
+        self, link: Link, change: Callable[[User], User], user_id: str | None = None
+    ) -> User:
+        """Change the account and use the link up, both or neither."""
+        along: list[dict[str, Any]] = [self.store.links.use(link)]
+        if link.purpose is Purpose.CLAIM:
+            along.append(self.store.links.admin_came())
+        try:
+            return self._edit(user_id or link.user_id or "", change, link, along)
+        except ConditionFailed as failure:
+            raise LinkUnusable("the link was used meanwhile") from failure
+
+    def _edit(
+        self,
+        user_id: str,
+        change: Callable[[User], User],
+        link: Link | None = None,
+        along: list[dict[str, Any]] | None = None,
+    ) -> User:
+        """Change an account as it is now, again where another change comes between."""
+        for left in reversed(range(_TRIES)):
+            user = self.store.users.get(user_id)
+            if user.status is not Status.ACTIVE or (link and not _still_for(link, user)):
+                raise LinkUnusable("the account has changed since the link was made")
+            try:
+                return self.store.users.replace_along(user, change(user), along or ())
+            except VersionConflict:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    # One's own account
+
+    def rename(self, who: User | None, first_name: str, last_name: str) -> User:
+        """Change one's names; raises InvalidField."""
+        user = _require_own(who)
+        first, last = first_name.strip(), last_name.strip()
+        return self._edit(user.id, lambda now: replace(now, first_name=first, last_name=last))
+
+    def change_password(self, who: User | None, present: str, new: str, client: Client) -> str:
+        """Change one's password and end all sessions; a ticket for a new one here.
+
+        Raises SignInFailed when the present password is wrong, InvalidField and
+        TooManyAttempts.
+        """
+        user = _require_own(who)
+        form = passwords.check_new(new, _about(user))
+        self._prove(user, present, client)
+        changed = self._edit(user.id, self._with_password(form))
+        self.background(lambda: self._mail(changed, "password_changed", client.language))
+        return self._ticket(changed)
+
+    def ask_email(self, who: User | None, email: str, password: str, client: Client) -> None:
+        """Send a link to a new e-mail, which becomes one's own by it.
+
+        Raises SignInFailed, InvalidField and TooManyAttempts.
+        """
+        user = _require_own(who)
+        wanted = email.strip()
+        if normalised_email(wanted) == user.email_normalised:
+            raise InvalidField("email", "is the present one")
+        self._prove(user, password, client)
+        self._take(MAIL_BY_ADDRESS, client.network)
+
+        def send() -> None:
+            other = self.store.users.find_by_email(wanted)
+            if other is None:
+                self._mail_link(user, Purpose.EMAIL, client, wanted)
+            else:
+                self._mail(other, "email_taken", client.language)
+            self._mail(user, "email_asked", client.language)
+
+        self.background(send)
+
+    def delete(self, who: User | None, password: str, client: Client) -> None:
+        """Delete one's account: it is closed at once, and its sessions with it.
+
+        Raises SignInFailed and TooManyAttempts.
+        """
+        user = _require_own(who)
+        self._prove(user, password, client)
+        self._edit(user.id, closed)
+
+    def _prove(self, user: User, password: str, client: Client) -> None:
+        """Ask for the password once more; raises SignInFailed."""
+        if not self._compare(self.store.users.get(user.id), user.email or "", password, client):
+            raise SignInFailed("the password is wrong")
+
+    def _with_password(self, form: str) -> Callable[[User], User]:
+        """The change to a new password; whoever got its link reads the e-mails."""
+        made = self.hasher.hash(form)
+
+        def change(user: User) -> User:
+            return replace(
+                user,
+                password_hash=made,
+                session_version=user.session_version + 1,
+                verified_at=user.verified_at or _now(),
+            )
+
+        return change
+
+    # Roles
+
+    def offer_first_admin(self) -> str | None:
+        """The address of a link by which somebody becomes the first admin; None but once."""
+        token = secrets.token_urlsafe(32)
+        link = _link(token, Purpose.CLAIM)
+        return self._address_of(token) if self.store.links.offer_first_admin(link) else None
+
+    def claim(self, who: User | None, token: str) -> User:
+        """Become the first admin by the link; raises NotSignedIn and LinkUnusable."""
+        user = _require_own(who)
+        link = self._claim_link(token)
+        return self._redeem(link, lambda now: replace(now, role=Role.ADMIN), user.id)
+
+    def claim_as_new(self, form: SignUp, token: str) -> str:
+        """Sign up and become the first admin; a ticket for a session.
+
+        Whoever has the link runs this installation, so no e-mail is needed. Raises
+        LinkUnusable, InvalidField, and Taken when the e-mail has an account.
+        """
+        self._claim_link(token)
+        user = self._filled_in(form)
+        made = self.hasher.hash(passwords.normalised(form.password))
+        created = self.store.users.create(replace(user, password_hash=made, verified_at=_now()))
+        return self._ticket(self.claim(created, token))
+
+    def set_role(self, who: User | None, user_id: str, role: Role) -> User:
+        """Give somebody a role; for admins. Raises NotAllowed and NotFound."""
+        policy.require(who, Action.GRANT_ROLE)
+        return self._give_role(user_id, role)
+
+    def grant(self, email: str, role: Role) -> User:
+        """Give the account of this e-mail a role; for whoever runs the installation.
+
+        Raises NotFound.
+        """
+        user = self.store.users.find_by_email(email)
+        if user is None or user.status is not Status.ACTIVE:
+            raise NotFound(f"no account has the e-mail {email}")
+        return self._give_role(user.id, role)
+
+    def _give_role(self, user_id: str, role: Role) -> User:
+        along = [self.store.links.admin_came()] if role is Role.ADMIN else []
+        return self._edit(user_id, lambda now: replace(now, role=role), along=along)
+
+    def _claim_link(self, token: str) -> Link:
+        link, _ = self._usable(token)
+        if link.purpose is not Purpose.CLAIM:
+            raise LinkUnusable("this link does not make an admin")
+        return link
+
+    # Messages, made in the background
+
+    def _mail_link(
+        self, user: User, purpose: Purpose, client: Client, email: str | None = None
+    ) -> None:
+        """Send a link to the e-mail of an account, or to the one it wants."""
+        to = email or user.email or ""
+        if not self._may_mail(to):
+            return
+        token = secrets.token_urlsafe(32)
+        self.store.links.issue(_link(token, purpose, user, to))
+        self._mail(user, str(purpose), client.language, to=to, link=self._address_of(token))
+
+    def _mail_known(self, email: str, client: Client) -> None:
+        """Tell the owner of an account that somebody wanted to sign up with their e-mail."""
+        user = self.store.users.find_by_email(email)
+        if user is None or user.email is None or not self._may_mail(user.email):
+            return
+        token = secrets.token_urlsafe(32)
+        self.store.links.issue(_link(token, Purpose.RESET, user, user.email))
+        self._mail(user, "known", client.language, link=self._address_of(token))
+
+    def _mail(
+        self, user: User, name: str, language: str, *, to: str | None = None, link: str = ""
+    ) -> None:
+        address = self.settings.address
+        subject, text = letter(language, name, user.first_name, link=link, address=address)
+        to_whom = to or user.email or ""
+        self.sender.send(mail.message(self.settings.mail_from, to_whom, subject, text))
+
+    def _may_mail(self, email: str) -> bool:
+        """Whether this e-mail has not had too many messages; says nothing to who asked."""
+        key, attempt = _account_key(email), secrets.token_hex(8)
+        return self.store.throttles.take(MAIL_BY_ACCOUNT, key, attempt, _now())
+
+    def _address_of(self, token: str) -> str:
+        return f"{self.settings.address}/SignIn?link={token}"
+
+    def _take(self, limit: Limit, key: str) -> None:
+        if not self.store.throttles.take(limit, key, secrets.token_hex(8), _now()):
+            raise TooManyAttempts(f"{limit.name}: {limit.most} in {limit.window}")
+
+
+def over(settings: Settings, store: Store) -> Accounts:
+    """The use cases over a store, as these settings want them; raises StoreMisconfigured."""
+    return Accounts(
+        store=store,
+        settings=settings,
+        keys=Keys.of(settings),
+        hasher=Hasher(settings),
+        sender=mail.sender(settings),
+        background=mail.Background(),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _require_own(who: User | None) -> User:
+    return policy.require(who, Action.EDIT_ACCOUNT, who.id if who else None)
+
+
+def _about(user: User) -> tuple[str, ...]:
+    return (user.email or "", user.first_name, user.last_name)
+
+
+def _account_key(email: str) -> str:
+    """What limits count an account by, whether there is one or not."""
+    try:
+        return normalised_email(email)
+    except InvalidField:
+        return email[:EMAIL_LONGEST] if isinstance(email, str) else ""
+
+
+def _link(token: str, purpose: Purpose, user: User | None = None, email: str | None = None) -> Link:
+    now = _now()
+    return Link(
+        id=link_id(token),
+        purpose=purpose,
+        created=now,
+        expires_at=now + _LASTS[purpose],
+        user_id=None if user is None else user.id,
+        session_version=0 if user is None else user.session_version,
+        email=email,
+    )
+
+
+def _still_for(link: Link, user: User) -> bool:
+    """Whether an account is what it was when a link for it was made."""
+    if link.purpose is Purpose.CLAIM:
+        return True
+    same_email = link.purpose is Purpose.EMAIL or link.email == user.email
+    return link.session_version == user.session_version and same_email

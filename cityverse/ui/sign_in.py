@@ -1,0 +1,294 @@
+"""The page on which one signs in, signs up, and arrives by a link from an e-mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import streamlit as st
+
+from cityverse.accounts.accounts import OPEN_ROLES, TERMS_VERSION, Accounts, SignUp
+from cityverse.accounts.mail import OUTBOX
+from cityverse.domain.people import EMAIL_LONGEST, Link, Purpose
+from cityverse.errors import CityVerseError, StoreError
+from cityverse.settings import current
+from cityverse.ui import authenticator, markup, signed_in
+from cityverse.ui.shell import HOME_TITLE, PAGES, PROFILE, SIGN_IN, Page
+
+WIDTH = 560
+_SENT = "account_sent"
+_WAYS: Final = ("account.sign_in", "account.sign_up", "account.forgotten")
+_PASSWORD_INPUT_MOST = 1024
+
+
+def draw(page: Page) -> None:
+    """Draw the whole page."""
+    with st.container(horizontal_alignment="center"), st.container(width=WIDTH):
+        token = st.query_params.get("link")
+        sent = st.session_state.get(_SENT)
+        if token is not None:
+            _land(page, token)
+        elif sent is not None:
+            show_sent(page, *sent)
+        elif page.user is not None:
+            _already(page)
+        else:
+            _choose(page)
+
+
+def next_path() -> str:
+    """The page one came from; the first page where one came from nowhere."""
+    came_from = st.session_state.get("came_from")
+    return next((link.path for link in PAGES if link.path == came_from), "/")
+
+
+def say(page: Page, error: CityVerseError) -> None:
+    """Say what went wrong with a form; what was typed stays. Raises what the page says."""
+    if isinstance(error, StoreError):
+        st.error(page.texts.error(error), icon=":material/cloud_off:")
+    else:
+        st.error(page.texts.error(error), icon=":material/error:")
+
+
+def sent(key: str, email: str) -> None:
+    """From the next run on, say that a message is on its way."""
+    st.session_state[_SENT] = (key, email)
+
+
+def show_sent(page: Page, key: str, email: str) -> None:
+    """Say that a message is on its way, and where it is on a machine that sends none."""
+    texts = page.texts
+    st.subheader(texts("account.sent_title"))
+    st.success(texts(key, email=markup.label(email)), icon=":material/mail:")
+    say_outbox(page)
+    st.button(texts("account.back"), icon=":material/arrow_back:", on_click=_back)
+
+
+def say_outbox(page: Page) -> None:
+    """Where messages are on a machine that sends none."""
+    settings = current()
+    if settings.mail == "outbox":
+        folder = markup.label(str(settings.data_dir / OUTBOX))
+        st.info(page.texts("account.outbox", folder=folder), icon=":material/folder:")
+
+
+def _back() -> None:
+    st.session_state.pop(_SENT, None)
+
+
+def _already(page: Page) -> None:
+    texts = page.texts
+    email = markup.label((page.user and page.user.email) or "")
+    st.info(texts("account.already", email=email), icon=":material/check_circle:")
+    home = next(link for link in PAGES if link.title == HOME_TITLE)
+    for link in (home, PROFILE):
+        st.page_link(link.script, label=texts(link.title), icon=link.icon)
+
+
+def _choose(page: Page) -> None:
+    texts = page.texts
+    way = st.segmented_control(
+        texts("account.choose"),
+        _WAYS,
+        default=_WAYS[0],
+        format_func=texts,
+        label_visibility="collapsed",
+        required=True,
+        key="account_way",
+        width="stretch",
+    )
+    ways: dict[str, Callable[[Page], None]] = dict(
+        zip(_WAYS, (_sign_in, _sign_up, _forgotten), strict=True)
+    )
+    ways[way](page)
+
+
+def _sign_in(page: Page, next_page: str | None = None) -> None:
+    typed = authenticator.sign_in(page.texts, key="sign_in_form")
+    if typed is None:
+        return
+    try:
+        ticket = _accounts(page).sign_in(*typed, signed_in.client(page.texts))
+    except CityVerseError as error:
+        say(page, error)
+        return
+    _begin(ticket, next_page or next_path())
+
+
+def _begin(ticket: str, path: str) -> None:
+    signed_in.begin(ticket, path)
+    st.rerun()
+
+
+def _form(page: Page) -> SignUp | None:
+    """Draw what is asked of somebody new; answers with it when it is sent."""
+    texts = page.texts
+    role = st.radio(
+        texts("account.i_am"),
+        OPEN_ROLES,
+        format_func=lambda role: texts(f"role.{role}"),
+        horizontal=True,
+        key="sign_up_role",
+    )
+    consents = st.checkbox(texts("account.consents", version=TERMS_VERSION), key="sign_up_consents")
+    try:
+        return authenticator.sign_up(texts, role, "sign_up_form", consents=consents)
+    except CityVerseError as error:
+        say(page, error)
+        return None
+
+
+def _sign_up(page: Page) -> None:
+    form = _form(page)
+    if form is None:
+        return
+    try:
+        _accounts(page).sign_up(form, signed_in.client(page.texts))
+    except CityVerseError as error:
+        say(page, error)
+        return
+    sent("account.sent_sign_up", form.email)
+    st.rerun()
+
+
+def _forgotten(page: Page) -> None:
+    texts = page.texts
+    with st.form("forgotten_form"):
+        st.subheader(texts("account.forgotten"))
+        st.caption(texts("account.reset_intro"))
+        email = st.text_input(texts("account.email"), max_chars=EMAIL_LONGEST, autocomplete="email")
+        wanted = st.form_submit_button(texts("account.send"), type="primary")
+    if not wanted:
+        return
+    try:
+        _accounts(page).ask_reset(email, signed_in.client(texts))
+    except CityVerseError as error:
+        say(page, error)
+        return
+    sent("account.sent_reset", email)
+    st.rerun()
+
+
+def _accounts(page: Page) -> Accounts:
+    return signed_in.accounts(page.store)
+
+
+# Arriving by a link
+
+
+def _land(page: Page, token: str) -> None:
+    try:
+        link = _accounts(page).open_link(token)
+    except CityVerseError as error:
+        say(page, error)
+        st.page_link(SIGN_IN.script, label=page.texts(SIGN_IN.title), icon=SIGN_IN.icon)
+        return
+    _LANDINGS[link.purpose](page, link, token)
+
+
+def _land_confirm(page: Page, link: Link, token: str) -> None:
+    texts = page.texts
+    with st.form("confirm_form"):
+        st.subheader(texts("landing.confirm_title"))
+        st.markdown(texts("landing.confirm_intro", email=markup.label(link.email or "")))
+        password = _password("account.password", page, "current-password")
+        wanted = st.form_submit_button(texts("landing.confirm"), type="primary")
+    if wanted:
+        try:
+            client = signed_in.client(texts)
+            ticket = _accounts(page).confirm(token, password, client)
+        except CityVerseError as error:
+            say(page, error)
+            return
+        _begin(ticket, "/")
+
+
+def _land_reset(page: Page, link: Link, token: str) -> None:
+    texts = page.texts
+    with st.form("reset_form"):
+        st.subheader(texts("landing.reset_title"))
+        st.markdown(texts("landing.reset_intro", email=markup.label(link.email or "")))
+        password = _password("account.password_new", page, "new-password", with_help=True)
+        again = _password("account.password_again", page, "new-password")
+        wanted = st.form_submit_button(texts("landing.reset"), type="primary")
+    if not wanted:
+        return
+    if password != again:
+        st.error(texts("account.different"), icon=":material/error:")
+        return
+    try:
+        ticket = _accounts(page).reset(token, password, signed_in.client(texts))
+    except CityVerseError as error:
+        say(page, error)
+        return
+    _begin(ticket, "/")
+
+
+def _land_email(page: Page, link: Link, token: str) -> None:
+    texts = page.texts
+    email = markup.label(link.email or "")
+    st.subheader(texts("landing.email_title"))
+    st.markdown(texts("landing.email_intro", email=email))
+    if not st.button(texts("landing.email"), type="primary"):
+        return
+    try:
+        _accounts(page).change_email(token)
+    except CityVerseError as error:
+        say(page, error)
+        return
+    st.success(texts("landing.email_done", email=email), icon=":material/check_circle:")
+
+
+def _land_claim(page: Page, _: Link, token: str) -> None:
+    texts = page.texts
+    st.subheader(texts("landing.claim_title"))
+    st.markdown(texts("landing.claim_intro"))
+    if page.user is not None:
+        _claim_as_known(page, token)
+    elif st.toggle(texts("landing.claim_sign_in"), key="claim_sign_in"):
+        _sign_in(page, f"{SIGN_IN.path}?link={token}")
+    else:
+        _claim_as_new(page, token)
+
+
+def _claim_as_known(page: Page, token: str) -> None:
+    if not st.button(page.texts("landing.claim"), type="primary"):
+        return
+    try:
+        _accounts(page).claim(page.user, token)
+    except CityVerseError as error:
+        say(page, error)
+        return
+    st.query_params.clear()
+    st.session_state[signed_in.NOTICE] = "landing.claim_done"
+    st.rerun()
+
+
+def _claim_as_new(page: Page, token: str) -> None:
+    form = _form(page)
+    if form is None:
+        return
+    try:
+        ticket = _accounts(page).claim_as_new(form, token)
+    except CityVerseError as error:
+        say(page, error)
+        return
+    _begin(ticket, "/")
+
+
+_LANDINGS: Final[dict[Purpose, Callable[[Page, Link, str], None]]] = {
+    Purpose.CONFIRM: _land_confirm,
+    Purpose.RESET: _land_reset,
+    Purpose.EMAIL: _land_email,
+    Purpose.CLAIM: _land_claim,
+}
+
+
+def _password(key: str, page: Page, autocomplete: str, *, with_help: bool = False) -> str:
+    return st.text_input(
+        page.texts(key),
+        type="password",
+        max_chars=_PASSWORD_INPUT_MOST,
+        autocomplete=autocomplete,
+        help=page.texts("account.password_help") if with_help else None,
+    )

@@ -1,0 +1,171 @@
+"""Who is signed in, on every run; and the ways into and out of a session.
+
+The only authority is the cookie of the present connection. What stands in the session
+state says nothing: whoever knows a Streamlit session id could get at it. So it is emptied
+as soon as it belongs to somebody else.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec
+
+import streamlit as st
+
+from cityverse.accounts import accounts as use_cases
+from cityverse.accounts.accounts import Accounts, Client, Session
+from cityverse.accounts.addresses import network_of
+from cityverse.accounts.http import END, OWN_HEADER, START, cookie_name
+from cityverse.data.store import Store
+from cityverse.domain import policy
+from cityverse.domain.people import User
+from cityverse.domain.policy import Action
+from cityverse.errors import CityVerseError
+from cityverse.settings import current
+from cityverse.ui import components
+from cityverse.ui.texts import Texts
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+# Whose state this is: the id of a session token, which opens nothing.
+_OWNER = "_session_id"
+_HANDING = "_handing_over"
+# The key of a text that the next page shows once.
+NOTICE = "_notice"
+# What stays of the state when somebody else is signed in, or nobody any more.
+_KEPT = ("language",)
+
+
+@dataclass(frozen=True, slots=True)
+class _HandOver:
+    """What the browser is asked to bring to a route, and where it goes then."""
+
+    url: str
+    ticket: str
+    next_path: str
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@st.cache_resource
+def _accounts(_store: Store) -> Accounts:
+    return use_cases.over(current(), _store)
+
+
+def accounts(store: Store) -> Accounts:
+    """The use cases of accounts, one of them for the whole process."""
+    return _accounts(store)
+
+
+def _cookie() -> str | None:
+    found = st.context.cookies.get(cookie_name(current()))
+    return found if isinstance(found, str) else None
+
+
+def session(store: Store) -> Session | None:
+    """Who is signed in now, and by which token: read from the store at every call.
+
+    Raises StoreError: where nothing can be read, nobody is signed in.
+    """
+    cookie = _cookie()
+    found = None if cookie is None else accounts(store).session(cookie)
+    owner = None if found is None else found.token.id
+    if st.session_state.get(_OWNER, owner) != owner:
+        _forget()
+    if owner is not None:
+        st.session_state[_OWNER] = owner
+    return found
+
+
+def user(store: Store) -> User | None:
+    """Who is signed in now; see ``session``."""
+    found = session(store)
+    return None if found is None else found.user
+
+
+def _forget() -> None:
+    kept = {name: st.session_state[name] for name in _KEPT if name in st.session_state}
+    st.session_state.clear()
+    for name, value in kept.items():
+        st.session_state[name] = value
+
+
+def client(texts: Texts) -> Client:
+    """Who asks, for limits and for the language of e-mails."""
+    address = st.context.ip_address
+    return Client(network_of(address if isinstance(address, str) else None), texts.language)
+
+
+def begin(ticket: str, next_path: str = "/") -> None:
+    """Start a session: on its next run the page hands the ticket to the browser."""
+    _forget()
+    st.session_state[_HANDING] = _HandOver(START, ticket, next_path)
+
+
+def end(found: Session, store: Store, next_path: str = "/") -> None:
+    """End this session, at once and everywhere its cookie may have been copied to."""
+    accounts(store).sign_out(found.token)
+    leave(next_path)
+
+
+def leave(next_path: str = "/") -> None:
+    """Let the browser drop the cookie of a session that has ended."""
+    _forget()
+    st.session_state[_HANDING] = _HandOver(END, "", next_path)
+
+
+def hand_over(texts: Texts) -> bool:
+    """Draw what ``begin`` or ``leave`` asked for; True while the browser is at it.
+
+    The browser loads the next page itself: only a new connection shows a new cookie.
+    """
+    wanted = st.session_state.get(_HANDING)
+    if not isinstance(wanted, _HandOver):
+        return False
+    starting = wanted.url == START
+    st.markdown(texts("account.signing_in" if starting else "account.signing_out"))
+    failed = components.session(
+        {
+            "url": wanted.url,
+            "ticket": wanted.ticket,
+            "next": wanted.next_path,
+            "id": wanted.id,
+            "header": OWN_HEADER,
+        },
+        key="session",
+    )
+    if failed == wanted.id:
+        del st.session_state[_HANDING]
+        st.session_state[NOTICE] = "account.session_failed"
+        st.rerun()
+    return True
+
+
+def guarded(
+    store: Callable[[], Store], action: Action, of: policy.Owned | str | None = None
+) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """For callbacks and fragments: these run without the page, and so without its guard.
+
+    What is not allowed is not done, and the page says so. ``of`` is the item, or whose it
+    is; one's own account where it is None.
+    """
+
+    def decorate(call: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(call)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                who = user(store())
+                policy.require(who, action, of or (who.id if who else None))
+            except CityVerseError as error:
+                log.info("%s was refused: %s", action, error)
+                st.session_state[NOTICE] = error.key
+                return
+            call(*args, **kwargs)
+
+        return wrapper
+
+    return decorate
