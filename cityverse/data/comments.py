@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
+from typing import Any
 
 from cityverse.data import codec
 from cityverse.data.client import Dynamo, Item, check_write, delete_write, update_write
@@ -11,7 +12,7 @@ from cityverse.data.cursors import Cursors
 from cityverse.data.lists import Page, PartitionList
 from cityverse.data.registry import USER_INDEX
 from cityverse.data.repository import LeafRepository
-from cityverse.data.ties import Tie, counting, counting_down, take_away
+from cityverse.data.ties import Tie, counting, counting_down, living_person, take_away
 from cityverse.data.timeline import order_of
 from cityverse.domain.comments import Comment
 from cityverse.domain.people import ANONYMOUS
@@ -51,6 +52,12 @@ class CommentRepository(LeafRepository[Comment]):
     def person_of(self, entity: Comment) -> str | None:
         """Who wrote it."""
         return entity.user_id
+
+    def create_telling(self, comment: Comment, told: dict[str, Any]) -> Comment:
+        """``create``, in one transaction with the write that tells somebody of it."""
+        message = Tie(told, f"somebody was told of comment {comment.id} before")
+        ties = [*self.ties_of(comment), *living_person(comment.user_id), message]
+        return self._create(comment, ties)
 
     def of_post(self, post_id: str, *, limit: int, cursor: str | None = None) -> Page[Comment]:
         """The comments of a post with its tombstones, oldest first."""
