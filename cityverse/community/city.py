@@ -309,3 +309,11 @@ def feed(store: Store, *, limit: int, cursor: str | None, arrondissement: int | 
     """One page of all associations' posts. Raises StoreError."""
     page = store.posts.page(limit=limit, cursor=cursor, arrondissement=arrondissement)
     return FeedPage([as_item(post) for post in page.items], page.next, page.previous)
+
+
+def followed_feed(
+    store: Store, association_ids: Iterable[str], *, limit: int, cursor: str | None
+) -> FeedPage:
+    """One page of the posts of some associations, at most a hundred. Raises StoreError."""
+    page = store.posts.home(association_ids, limit=limit, cursor=cursor)
+    return FeedPage([as_item(post) for post in page.items], page.next, page.previous)

@@ -21,7 +21,7 @@ from cityverse.domain.policy import Action
 from cityverse.domain.reactions import ReactionKind
 from cityverse.errors import AlreadyExists
 
-COMMENTS_A_PAGE = 50
+COMMENTS_A_PAGE = 20
 _FOLLOWED_MOST = 100
 _EXCERPT = 200
 # Answers to answers move in no further than this.

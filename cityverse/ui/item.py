@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import markup, outputs
+from cityverse.ui import markup, outputs, talking
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -33,6 +33,10 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             st.html(_also(page, item))
         if around:
             _nearby(page, around)
+        if item.kind is Kind.POST:
+            talking.draw(page, item.id)
+        elif item.kind is Kind.ASSOCIATION:
+            talking.draw_follow(page, item.id)
 
     dialog()
 
@@ -41,6 +45,7 @@ def close() -> None:
     """Forget which item is open."""
     st.session_state.pop("open_item", None)
     st.query_params.pop("item", None)
+    talking.close()
 
 
 def _body(page: Page, item: CityItem) -> str:
