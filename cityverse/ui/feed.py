@@ -25,12 +25,13 @@ def draw(page: Page) -> None:
         )
     else:
         found = city.followed_feed(page.store, followed, limit=_PAGE_SIZE, cursor=cursor)
-    if not found.items:
+    opened = None
+    if found.items:
+        opened = lists.draw(page, found.items, key="feed_cards", excerpts=True)
+        _paging(page, found)
+    else:
         empty = "feed.empty" if followed is None else "feed.empty_followed"
         st.info(texts(empty), icon=":material/edit_note:")
-        return
-    opened = lists.draw(page, found.items, key="feed_cards", excerpts=True)
-    _paging(page, found)
     if opened:
         opening.open_item(opened)
         st.rerun()
