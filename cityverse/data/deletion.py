@@ -60,7 +60,6 @@ from cityverse.errors import InputError, VersionConflict
 
 # Rows deleted by one transaction, each with its demo mark; DynamoDB takes 100 writes.
 _AT_ONCE = 40
-_DOOMED = f"attribute_not_exists(id) OR attribute_exists({MARK})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,7 @@ _CHILDREN: Mapping[str, tuple[Rows, ...]] = {
     ),
 }
 
+_POSTS_OF_PERSON = Rows("Posts", "user_id", USER_INDEX.name)
 # The indexes of the seed hold every application and contribution, those of an older program too.
 OF_PERSON: tuple[Rows, ...] = (
     Rows("Follow", "user_id"),
@@ -101,7 +101,7 @@ OF_PERSON: tuple[Rows, ...] = (
     Rows("Donations", "user_id", "user_id-index"),
     Rows("Report", "reporter_id", REPORTER_INDEX.name),
     Rows("Comment", "user_id", USER_INDEX.name),
-    Rows("Posts", "user_id", USER_INDEX.name),
+    _POSTS_OF_PERSON,
     Rows("Association", "owner_id", OWNER_INDEX.name),
     Rows("Media", "owner", "owner-index"),
 )
@@ -109,7 +109,7 @@ OF_PERSON: tuple[Rows, ...] = (
 
 
 class _LivesAgain(Exception):
-    """An item was created anew under the id of the one being deleted."""
+    """An item, of this table and id, was created anew while it was being deleted."""
 
 
 class Deletion:
@@ -152,7 +152,8 @@ class Deletion:
         if table_name not in _CHILDREN:
             raise InputError(f"items of {table_name} are not deleted with children")
         with contextlib.suppress(_LivesAgain):
-            self._delete(table_name, item_id)
+            self._mark(table_name, item_id)
+            self._finish(table_name, item_id)
 
     def delete_person(self, user_id: str, *, words_too: bool = False) -> None:
         """Delete an account and all that is only its person's, as ``delete`` does.
@@ -182,25 +183,43 @@ class Deletion:
             **consistent,
         )
 
-    def _delete(self, table_name: str, item_id: str, *because: dict[str, Any]) -> None:
-        """Delete an item with its children; ``because`` says that its parent is going."""
-        self._mark(table_name, item_id, *because)
+    def _delete_child(self, rows: Rows, child_id: str, table_name: str, item_id: str) -> None:
+        """Delete an item with its children, because it belongs to one that is being deleted."""
+        mark = update_write(
+            rows.table,
+            {"id": child_id},
+            {MARK: True},
+            condition="#parent = :parent",
+            names={"#parent": rows.field},
+            values={":parent": item_id},
+        )
+        try:
+            self.dynamo.transact([mark, _doomed(table_name, item_id)])
+        except ConditionFailed as failure:
+            if 1 in failure.failed:
+                raise _LivesAgain(table_name, item_id) from failure
+            if self.dynamo.get(rows.table, {"id": child_id}) is not None:
+                return  # it belongs to another one by now
+        try:
+            self._finish(rows.table, child_id)
+        except _LivesAgain as again:
+            if again.args != (rows.table, child_id):
+                raise
+
+    def _finish(self, table_name: str, item_id: str) -> None:
+        """Delete what is marked."""
         self._hide_files(table_name, item_id)
         for rows in _CHILDREN[table_name]:
             while found := self.rows(rows, item_id):
                 self._delete_children(rows, found, table_name, item_id)
         self._delete_itself(table_name, item_id)
 
-    def _mark(self, table_name: str, item_id: str, *because: dict[str, Any]) -> None:
+    def _mark(self, table_name: str, item_id: str) -> None:
         mark = update_write(
             table_name, {"id": item_id}, {MARK: True}, condition="attribute_exists(id)"
         )
-        try:
-            self.dynamo.transact([mark, *because])
-        except ConditionFailed as failure:
-            if failure.failed[-1] > 0:
-                raise _LivesAgain from failure
-            # gone already
+        with contextlib.suppress(ConditionFailed):  # gone already
+            self.dynamo.transact([mark])
 
     def _hide_files(self, table_name: str, item_id: str) -> None:
         """Let nobody see the files of an item from now on."""
@@ -209,34 +228,38 @@ class Deletion:
             files = detached(self.dynamo, table_name, item_id, files_of(entity))
             if not files:
                 return
-            with contextlib.suppress(ConditionFailed):
-                self.dynamo.transact(files)
+            try:
+                self.dynamo.transact([*files, _doomed(table_name, item_id)])
+            except ConditionFailed:
+                self._check_doomed(table_name, item_id)
+                continue  # a file was changed at this very moment
+            return
 
     def _delete_children(
         self, rows: Rows, found: list[Item], table_name: str, item_id: str
     ) -> None:
-        doomed = check_write(table_name, {"id": item_id}, ConditionExpression=_DOOMED)
         if rows.table in _CHILDREN:
             for row in found:
-                self._delete(rows.table, row["id"], doomed)
+                self._delete_child(rows, row["id"], table_name, item_id)
         elif rows.table == "Follow":
+            doomed = _doomed(table_name, item_id)
             for row in found:
                 ending, (_, following) = self._follows.writes_ending(row["user_id"], item_id)
                 if not take_away(self.dynamo, ending, [following], doomed):
                     self._check_doomed(table_name, item_id)
         else:
-            self._delete_rows(rows.table, found, doomed)
+            self._delete_rows(rows.table, found, (table_name, item_id))
 
-    def _delete_rows(self, table_name: str, rows: list[Item], doomed: dict[str, Any]) -> None:
+    def _delete_rows(self, table_name: str, rows: list[Item], parent: tuple[str, str]) -> None:
         layout = table(table_name)
         names = [name for name in (layout.partition, layout.sort) if name]
         writes = [delete_write(table_name, {name: row[name] for name in names}) for row in rows]
         marked = (row["id"] for row in rows if row.get("demo"))
         writes += [delete_write("Demo", {"table": table_name, "id": one}) for one in marked]
         try:
-            self.dynamo.transact([*writes, doomed])
+            self.dynamo.transact([*writes, _doomed(*parent)])
         except ConditionFailed as failure:
-            raise _LivesAgain from failure
+            raise _LivesAgain(*parent) from failure
 
     def _delete_itself(self, table_name: str, item_id: str) -> None:
         repository = self._repositories[table_name]
@@ -256,13 +279,12 @@ class Deletion:
     def _check_doomed(self, table_name: str, item_id: str) -> None:
         item = self.dynamo.get(table_name, {"id": item_id})
         if item is not None and MARK not in item:
-            raise _LivesAgain
+            raise _LivesAgain(table_name, item_id)
 
     def _forget(self, rows: Rows, found: list[Item], user_id: str, *, words_too: bool) -> None:
         """Delete rows that name a person, or take the name from them."""
         if rows in {Rows("Award", "user_id"), Rows("Notification", "user_id")}:
-            doomed = check_write("User", {"id": user_id}, ConditionExpression=_DOOMED)
-            self._delete_rows(rows.table, found, doomed)
+            self._delete_rows(rows.table, found, ("User", user_id))
             return
         for row in found:
             match rows.table:
@@ -315,7 +337,7 @@ class Deletion:
         if post.author_kind is AuthorKind.ASSOCIATION:
             self._posts.anonymise(post)
         else:
-            self._delete("Posts", post.id)
+            self._delete_child(_POSTS_OF_PERSON, post.id, "User", post.user_id or "")
 
     def _forget_file(self, media: Media) -> None:
         row = self.dynamo.get("Media", {"id": media.id})
@@ -325,3 +347,12 @@ class Deletion:
             self.dynamo.transact([forgetting(row, media.owner)])
         except ConditionFailed as failure:
             raise VersionConflict(f"file {media.id} was changed meanwhile") from failure
+
+
+def _doomed(table_name: str, item_id: str) -> dict[str, Any]:
+    """The condition that an item is marked, or gone."""
+    return check_write(
+        table_name,
+        {"id": item_id},
+        ConditionExpression=f"attribute_not_exists(id) OR attribute_exists({MARK})",
+    )

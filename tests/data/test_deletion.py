@@ -29,6 +29,7 @@ from cityverse.data.media import MediaRepository
 from cityverse.data.ties import MARK
 from cityverse.data.users import UserRepository
 from cityverse.domain.applications import ApplicationState
+from cityverse.domain.community import AuthorKind
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.media import Media, MediaKind, MediaPlace, MediaState, new_media_id
 from cityverse.domain.people import Follow, User
@@ -309,6 +310,52 @@ def test_what_comes_again_in_the_middle_of_a_slow_deletion_is_left_alone(doing, 
         if not again:
             return
         number += 1
+
+
+def test_a_post_that_comes_again_keeps_what_is_said_of_it(doing):
+    for number in range(1, 99):
+        post = doing.posts.create(a_post())
+        doing.comments.create(a_comment(post.id))
+        doing.reactions.react(post.id, "u1", ReactionKind.LIKE, NOW)
+        again = []
+
+        def overtake(post=post, again=again):
+            doing.deletion.delete("Posts", post.id)
+            again.append(doing.posts.create(post))
+            again.append(doing.comments.create(a_comment(post.id)))
+            doing.reactions.react(post.id, "u1", ReactionKind.SAD, NOW)
+
+        client = Meanwhile(doing.dynamo.client, number, overtake)
+        Doing(Dynamo(client)).deletion.delete("Posts", post.id)
+        if not again:
+            assert doing.posts.find(post.id) is None
+            return
+        assert doing.comments.of_post(post.id, limit=9).items == (again[1],)
+        assert doing.reactions.find(post.id, "u1").reaction is ReactionKind.SAD
+
+
+def test_a_child_that_comes_again_elsewhere_is_left_alone(doing):
+    """While its association goes, a post is deleted, and its id given to a resident's."""
+    elsewhere = {
+        "author_kind": AuthorKind.RESIDENT, "association_id": None, "association_name": "",
+        "user_id": "u1", "user_name": "Camille",
+    }  # fmt: skip
+    for number in range(1, 99):
+        association = doing.associations.create(an_association())
+        posts = [doing.posts.create(a_post(association_id=association.id)) for _ in range(2)]
+        again = []
+
+        def overtake(again=again, posts=posts):
+            for one in posts:
+                doing.deletion.delete("Posts", one.id)
+                again.append(doing.posts.create(replace(one, **elsewhere)))
+
+        client = Meanwhile(doing.dynamo.client, number, overtake)
+        Doing(Dynamo(client)).deletion.delete("Association", association.id)
+        assert doing.associations.find(association.id) is None
+        if not again:
+            return
+        assert set(doing.posts.find_many(one.id for one in posts).values()) == set(again)
 
 
 def test_files_are_hidden_with_the_item_they_belong_to(doing):

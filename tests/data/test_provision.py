@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from helpers import post, settings_for, stand_in
+from helpers import NOW, post, settings_for, stand_in
+from people_helpers import user
 
 from cityverse.data import provision
 from cityverse.data.client import Dynamo, dynamodb_client, s3_client
 from cityverse.data.cursors import Cursors
 from cityverse.data.registry import BUCKETS, TABLES, table
 from cityverse.data.store import over
+from cityverse.domain.reactions import ReactionKind
 from cityverse.engine.launch import start
 from cityverse.errors import StoreMisconfigured
 
@@ -139,6 +141,46 @@ def test_tables_made_by_hand_from_the_seed_are_completed_and_lose_nothing(bare, 
     created = store.posts.create(post())
     assert store.posts.page(limit=5).items == (created,)
     assert store.posts.page(limit=5, association_id="a1").items == (created,)
+
+
+# The indexes that came after the first tables were made.
+LATER = {
+    "Association": {"owner-index"},
+    "Posts": {"product-index", "user-index"},
+    "Comment": {"user-index"},
+    "Reaction": {"user-index"},
+    "Notification": {"actor-index"},
+    "Report": {"reporter-index"},
+    "Media": {"owner-index"},
+}
+
+
+def test_a_store_of_an_older_version_gets_the_later_indexes_and_finds_its_items(bare, monkeypatch):
+    settings, client = bare
+    older = tuple(
+        replace(one, indexes=tuple(i for i in one.indexes if i.name not in LATER.get(one.name, ())))
+        for one in TABLES
+    )
+    assert sum(len(one.indexes) for one in TABLES) - sum(len(one.indexes) for one in older) == 8
+    with monkeypatch.context() as patched:
+        patched.setattr(provision, "TABLES", older)
+        provision.apply(settings)
+        assert provision.plan(settings) == []
+    store = over(Dynamo(client), Cursors(b"k" * 32))
+    stand_in(store.dynamo, "Association", "a1")
+    store.users.create(user())
+    created = store.posts.create(post(user_id="u1"))
+    store.reactions.react("p1", "u1", ReactionKind.LIKE, NOW)
+    steps = provision.plan(settings)
+    assert len(steps) == 8
+    assert {word for step in steps for word in step.description.split()} >= set(LATER)
+    assert provision.apply(settings) == 8
+    assert provision.plan(settings) == []
+    assert store.posts.of_user("u1", limit=5).items == (store.posts.get(created.id),)
+    assert [one.post_id for one in store.reactions.given("u1", limit=5).items] == ["p1"]
+    store.deletion.delete("User", "u1")
+    assert store.posts.get("p1").user_id is None
+    assert store.posts.get("p1").reactions[ReactionKind.LIKE] == 0
 
 
 def test_an_interrupted_provisioning_is_completed(bare):
