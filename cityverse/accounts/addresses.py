@@ -16,8 +16,10 @@ def network_of(address: str | None) -> str:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
         return "local"
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is None:
-            return str(ipaddress.ip_network((found, _IPV6_PREFIX), strict=False))
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
-    return "local" if found.is_loopback else str(found)
+    if found.is_loopback:
+        return "local"
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((found, _IPV6_PREFIX), strict=False))

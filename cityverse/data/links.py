@@ -8,6 +8,7 @@ from typing import Any
 from cityverse.data import codec
 from cityverse.data.client import ConditionFailed, Dynamo, put_write, update_write
 from cityverse.domain.people import Link
+from cityverse.errors import AlreadyExists
 
 TABLE = "Link"
 # A link that was used can be told from one that never was for a while.
@@ -22,8 +23,11 @@ class LinkRepository:
         self.dynamo = dynamo
 
     def issue(self, link: Link) -> None:
-        """Keep a new link."""
-        self.dynamo.transact([_put(link)])
+        """Keep a new link; raises AlreadyExists when there is one of this hash."""
+        try:
+            self.dynamo.transact([_put(link)])
+        except ConditionFailed as failure:
+            raise AlreadyExists(f"{TABLE} has an item {link.id} already") from failure
 
     def find(self, link_id: str) -> Link | None:
         """The link with this hash, used and expired ones too, or None."""

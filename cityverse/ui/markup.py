@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from cityverse.domain.places import Evidence
@@ -43,3 +44,10 @@ def marked(value: str, field: str, evidence: tuple[Evidence, ...]) -> str:
 def label(value: str) -> str:
     """A text for a button, in which Streamlit reads Markdown: every sign of it is escaped."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|~:<>$&" else c for c in value)
+
+
+def literal(value: str) -> str:
+    """A text within Markdown, shown as it is: nothing in it becomes a link or a sign."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", value)), default=0))
+    shown = " ".join(value.split())
+    return f"{fence} {shown} {fence}" if "`" in shown else f"{fence}{shown}{fence}"

@@ -18,7 +18,7 @@ def draw(page: Page) -> None:
     user = page.user
     if user is None:
         return
-    with st.container(horizontal_alignment="center"), st.container(width=sign_in.WIDTH):
+    with sign_in.column():
         st.title(page.texts("profile.title"))
         _identity(page, user)
         _email(page, user)
@@ -64,7 +64,7 @@ def _email(page: Page, user: User) -> None:
     texts = page.texts
     with st.form("email_form"):
         st.subheader(texts("profile.email"))
-        st.caption(texts("profile.email_now", email=markup.label(user.email or "")))
+        st.caption(texts("profile.email_now", email=markup.literal(user.email or "")))
         email = st.text_input(
             texts("profile.email_new"), max_chars=EMAIL_LONGEST, autocomplete="email"
         )
@@ -78,7 +78,7 @@ def _email(page: Page, user: User) -> None:
         sign_in.say(page, error)
         return
     st.success(
-        texts("account.sent_email", email=markup.label(email.strip())), icon=":material/mail:"
+        texts("account.sent_email", email=markup.literal(email.strip())), icon=":material/mail:"
     )
     sign_in.say_outbox(page)
 
@@ -115,7 +115,7 @@ def _delete(page: Page, user: User) -> None:
         with st.form("delete_form", border=False):
             st.markdown(texts("profile.delete_intro"))
             typed = st.text_input(
-                texts("profile.delete_type", email=markup.label(user.email or "")),
+                texts("profile.delete_type", email=markup.literal(user.email or "")),
                 max_chars=EMAIL_LONGEST,
                 autocomplete="off",
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Concatenate, Literal, ParamSpec
 
 import streamlit as st
 
@@ -24,6 +24,7 @@ from cityverse.ui import components, markup, server, signed_in
 from cityverse.ui.address import SEARCH_LONGEST
 from cityverse.ui.texts import DEFAULT, LANGUAGES, Texts
 
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 LANGUAGE_COOKIE = "cityverse_language"
@@ -127,6 +128,13 @@ def _session() -> tuple[Session | None, CityVerseError | None]:
         return None, error
 
 
+def guarded(
+    action: Action, of: policy.Owned | str | None = None
+) -> Callable[[Callable[Concatenate[User, P], None]], Callable[P, None]]:
+    """For callbacks and fragments; see ``signed_in.guarded``."""
+    return signed_in.guarded(_store, action, of)
+
+
 def _admitted(page: Page, link: PageLink) -> bool:
     """Whether who is here may see the page; else it says what to do."""
     if link is not SIGN_IN:
@@ -145,8 +153,12 @@ def _admitted(page: Page, link: PageLink) -> bool:
 def _notice(texts: Texts) -> None:
     """Say what the run before this one left to be said."""
     key = st.session_state.pop(signed_in.NOTICE, None)
-    if key is not None:
+    if key is None:
+        return
+    if key == "account.session_failed" or key.startswith("error."):
         st.warning(texts(key), icon=":material/info:")
+    else:
+        st.success(texts(key), icon=":material/check_circle:")
 
 
 # The map wants the width; headings and paddings of a document are too generous here.
@@ -159,6 +171,7 @@ h1:not(.unseen) { font-size: 1.6rem !important; padding: 0 0 0.4rem !important; 
   .block-container { padding-left: 0.8rem; padding-right: 0.8rem; }
   .st-key-map iframe, .st-key-map [data-testid="stDeckGlJsonChart"] { height: 58vh !important; }
 }
+.st-key-account h3 { font-size: 1.2rem !important; padding: 0 !important; }
 [data-testid="stHtml"] a { color: inherit; font-weight: 600; }
 mark { background: #ffd97a; color: #20242e; border-radius: 3px; padding: 0 2px; }
 </style>

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import streamlit as st
 
 from cityverse.accounts.accounts import OPEN_ROLES, TERMS_VERSION, Accounts, SignUp
 from cityverse.accounts.mail import OUTBOX
-from cityverse.domain.people import EMAIL_LONGEST, Link, Purpose
+from cityverse.domain.people import EMAIL_LONGEST, Link, Purpose, Role
 from cityverse.errors import CityVerseError, StoreError
 from cityverse.settings import current
 from cityverse.ui import authenticator, markup, signed_in
 from cityverse.ui.shell import HOME_TITLE, PAGES, PROFILE, SIGN_IN, Page
 
-WIDTH = 560
+_WIDTH = 560
 _SENT = "account_sent"
 _WAYS: Final = ("account.sign_in", "account.sign_up", "account.forgotten")
 _PASSWORD_INPUT_MOST = 1024
@@ -23,7 +24,8 @@ _PASSWORD_INPUT_MOST = 1024
 
 def draw(page: Page) -> None:
     """Draw the whole page."""
-    with st.container(horizontal_alignment="center"), st.container(width=WIDTH):
+    with column():
+        st.title(page.texts("account.title"))
         token = st.query_params.get("link")
         sent = st.session_state.get(_SENT)
         if token is not None:
@@ -34,6 +36,13 @@ def draw(page: Page) -> None:
             _already(page)
         else:
             _choose(page)
+
+
+@contextmanager
+def column() -> Iterator[None]:
+    """A column of the width of a form, in the middle."""
+    with st.container(horizontal_alignment="center"), st.container(width=_WIDTH, key="account"):
+        yield
 
 
 def next_path() -> str:
@@ -59,7 +68,7 @@ def show_sent(page: Page, key: str, email: str) -> None:
     """Say that a message is on its way, and where it is on a machine that sends none."""
     texts = page.texts
     st.subheader(texts("account.sent_title"))
-    st.success(texts(key, email=markup.label(email)), icon=":material/mail:")
+    st.success(texts(key, email=markup.literal(email)), icon=":material/mail:")
     say_outbox(page)
     st.button(texts("account.back"), icon=":material/arrow_back:", on_click=_back)
 
@@ -68,7 +77,7 @@ def say_outbox(page: Page) -> None:
     """Where messages are on a machine that sends none."""
     settings = current()
     if settings.mail == "outbox":
-        folder = markup.label(str(settings.data_dir / OUTBOX))
+        folder = markup.literal(str(settings.data_dir / OUTBOX))
         st.info(page.texts("account.outbox", folder=folder), icon=":material/folder:")
 
 
@@ -78,7 +87,7 @@ def _back() -> None:
 
 def _already(page: Page) -> None:
     texts = page.texts
-    email = markup.label((page.user and page.user.email) or "")
+    email = markup.literal((page.user and page.user.email) or "")
     st.info(texts("account.already", email=email), icon=":material/check_circle:")
     home = next(link for link in PAGES if link.title == HOME_TITLE)
     for link in (home, PROFILE):
@@ -120,16 +129,19 @@ def _begin(ticket: str, path: str) -> None:
     st.rerun()
 
 
-def _form(page: Page) -> SignUp | None:
-    """Draw what is asked of somebody new; answers with it when it is sent."""
-    texts = page.texts
-    role = st.radio(
-        texts("account.i_am"),
+def _role(page: Page) -> Role:
+    return st.radio(
+        page.texts("account.i_am"),
         OPEN_ROLES,
-        format_func=lambda role: texts(f"role.{role}"),
+        format_func=lambda role: page.texts(f"role.{role}"),
         horizontal=True,
         key="sign_up_role",
     )
+
+
+def _form(page: Page, role: Role) -> SignUp | None:
+    """Draw what is asked of somebody new; answers with it when it is sent."""
+    texts = page.texts
     consents = st.checkbox(texts("account.consents", version=TERMS_VERSION), key="sign_up_consents")
     try:
         return authenticator.sign_up(texts, role, "sign_up_form", consents=consents)
@@ -139,7 +151,7 @@ def _form(page: Page) -> SignUp | None:
 
 
 def _sign_up(page: Page) -> None:
-    form = _form(page)
+    form = _form(page, _role(page))
     if form is None:
         return
     try:
@@ -190,7 +202,7 @@ def _land_confirm(page: Page, link: Link, token: str) -> None:
     texts = page.texts
     with st.form("confirm_form"):
         st.subheader(texts("landing.confirm_title"))
-        st.markdown(texts("landing.confirm_intro", email=markup.label(link.email or "")))
+        st.markdown(texts("landing.confirm_intro", email=markup.literal(link.email or "")))
         password = _password("account.password", page, "current-password")
         wanted = st.form_submit_button(texts("landing.confirm"), type="primary")
     if wanted:
@@ -207,7 +219,7 @@ def _land_reset(page: Page, link: Link, token: str) -> None:
     texts = page.texts
     with st.form("reset_form"):
         st.subheader(texts("landing.reset_title"))
-        st.markdown(texts("landing.reset_intro", email=markup.label(link.email or "")))
+        st.markdown(texts("landing.reset_intro", email=markup.literal(link.email or "")))
         password = _password("account.password_new", page, "new-password", with_help=True)
         again = _password("account.password_again", page, "new-password")
         wanted = st.form_submit_button(texts("landing.reset"), type="primary")
@@ -226,7 +238,7 @@ def _land_reset(page: Page, link: Link, token: str) -> None:
 
 def _land_email(page: Page, link: Link, token: str) -> None:
     texts = page.texts
-    email = markup.label(link.email or "")
+    email = markup.literal(link.email or "")
     st.subheader(texts("landing.email_title"))
     st.markdown(texts("landing.email_intro", email=email))
     if not st.button(texts("landing.email"), type="primary"):
@@ -265,7 +277,7 @@ def _claim_as_known(page: Page, token: str) -> None:
 
 
 def _claim_as_new(page: Page, token: str) -> None:
-    form = _form(page)
+    form = _form(page, Role.RESIDENT)
     if form is None:
         return
     try:

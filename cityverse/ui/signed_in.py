@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ParamSpec
+from typing import Concatenate, ParamSpec
 
 import streamlit as st
 
@@ -147,24 +147,25 @@ def hand_over(texts: Texts) -> bool:
 
 def guarded(
     store: Callable[[], Store], action: Action, of: policy.Owned | str | None = None
-) -> Callable[[Callable[P, None]], Callable[P, None]]:
+) -> Callable[[Callable[Concatenate[User, P], None]], Callable[P, None]]:
     """For callbacks and fragments: these run without the page, and so without its guard.
 
-    What is not allowed is not done, and the page says so. ``of`` is the item, or whose it
-    is; one's own account where it is None.
+    What is decorated gets who is signed in, now, as its first argument. What is not allowed
+    is not done, and the page says so. ``of`` is the item, or whose it is; one's own account
+    where it is None.
     """
 
-    def decorate(call: Callable[P, None]) -> Callable[P, None]:
+    def decorate(call: Callable[Concatenate[User, P], None]) -> Callable[P, None]:
         @functools.wraps(call)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
                 who = user(store())
-                policy.require(who, action, of or (who.id if who else None))
+                allowed = policy.require(who, action, of or (who.id if who else None))
             except CityVerseError as error:
                 log.info("%s was refused: %s", action, error)
                 st.session_state[NOTICE] = error.key
                 return
-            call(*args, **kwargs)
+            call(allowed, *args, **kwargs)
 
         return wrapper
 
