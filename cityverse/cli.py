@@ -298,7 +298,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     from cityverse.data import objects, provision
-    from cityverse.data.export import import_
+    from cityverse.data.imports import ClaimsTaken, Report, import_
     from cityverse.data.store import connect
 
     if options.in_place and not options.earlier:
@@ -308,10 +308,19 @@ def _import(options: argparse.Namespace) -> int:
         store = connect(current)
         if options.earlier:
             return _import_earlier(store.dynamo, options, told)
-        report = import_(store.dynamo, objects.connect(current), options.folder, told=told)
-    for conflict in report.conflicts:
-        print(f"differs here: {_one_line(Exception(conflict))}", file=sys.stderr)
-    print(f"{report.written} written, {report.known} there already")
+        report = Report()
+        try:
+            import_(
+                store.dynamo, objects.connect(current), options.folder, told=told, report=report
+            )
+        except ClaimsTaken as error:
+            report.conflicts = [*dict.fromkeys([*error.conflicts, *report.conflicts])]
+            raise
+        finally:  # an import that stops half-way says how far it came
+            for conflict in report.conflicts:
+                print(f"differs here: {_one_line(Exception(conflict))}", file=sys.stderr)
+            if report.written or report.known:
+                print(f"{report.written} written, {report.known} there already")
     return 1 if report.conflicts else 0
 
 

@@ -13,7 +13,8 @@ from media_files import mp4, photo
 from cityverse.community import demo
 from cityverse.data import codec, scan
 from cityverse.data.client import decode
-from cityverse.data.export import export, import_
+from cityverse.data.export import export
+from cityverse.data.imports import import_
 from cityverse.data.registry import TABLES
 from cityverse.domain.applications import Application, application_id
 from cityverse.domain.comments import Comment
@@ -116,9 +117,8 @@ def test_what_comes_back_equals_what_went_out(filled, media_store, tmp_path):
     filled.set_meta("worker", seen_at="now")
     assert content(filled, media_store) == before
     again = import_(filled.dynamo, media_store.objects, tmp_path / "out")
-    # Facts about the store are written each time.
     assert again.conflicts == []
-    assert again.known >= report.written - 1
+    assert (again.written, again.known) == (0, report.written)
     assert content(filled, media_store) == before
 
 
@@ -173,7 +173,7 @@ def test_an_interrupted_export_goes_on_and_is_equal(filled, media_store, tmp_pat
 
 
 def test_an_interrupted_import_goes_on(filled, media_store, tmp_path, monkeypatch):
-    monkeypatch.setattr("cityverse.data.export._BATCH", 4)
+    monkeypatch.setattr("cityverse.data.imports._BATCH", 4)
     export(filled.dynamo, media_store.objects, tmp_path)
     before = content(filled, media_store)
     empty(filled, media_store)
