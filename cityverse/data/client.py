@@ -63,6 +63,8 @@ _CONFIG = Config(
 )
 # Reads the description of each service once a process, not once a client.
 _LOADER = create_loader()
+# An address signed in the older way, which some regions still default to, leaves out its headers.
+_S3_CONFIG = Config(signature_version="s3v4")
 # Loopback is not asked for through a proxy, whatever the environment says.
 _LOCAL_CONFIG = _CONFIG.merge(Config(proxies={}))
 
@@ -201,6 +203,8 @@ def s3_client(settings: Settings) -> S3Client:
 @mapped
 def _client(service: Literal["dynamodb", "s3"], settings: Settings) -> object:
     parameters = session_parameters(settings)
+    if service == "s3":
+        parameters["config"] = parameters["config"].merge(_S3_CONFIG)
     core = botocore.session.get_session()
     core.register_component("data_loader", _LOADER)
     try:

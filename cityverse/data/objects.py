@@ -192,7 +192,10 @@ class Objects:
         )
 
     def presigned_put(self, key: str, size: int, seconds: int) -> str:
-        """An address at which anybody can write an object of exactly ``size`` bytes."""
+        """An address at which anybody can write an object of exactly ``size`` bytes.
+
+        The size is signed as a header, so that a body of any other is refused by S3.
+        """
         return self.client.generate_presigned_url(
             "put_object",
             Params={"Bucket": self.bucket_of(key), "Key": key, "ContentLength": size},

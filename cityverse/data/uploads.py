@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cityverse.data.media import MediaStore
-from cityverse.data.objects import QUARANTINE, Objects, Version
+from cityverse.data.objects import QUARANTINE, Objects, Place, Version
 from cityverse.data.videos import Patch, check_video, looks_like_video, patched
 from cityverse.domain.media import Media, MediaKind, MediaPlace, new_media_id
 from cityverse.domain.rules import check_id
@@ -110,7 +110,10 @@ class Uploads:
         return self.tickets.write(Ticket(new_media_id(), owner, size, public, expires))
 
     def offset(self, ticket: Ticket) -> int:
-        """How many bytes are there, in whole parts from the first."""
+        """How many bytes are there, in whole parts from the first.
+
+        Raises InvalidField, and ends the upload, when there is more than was announced.
+        """
         return sum(part.size for part in self._parts(ticket))
 
     def put_part(self, ticket: Ticket, offset: int, data: bytes) -> int:
@@ -138,8 +141,8 @@ class Uploads:
     def finish(self, ticket: Ticket, now: datetime) -> Media:
         """Check what was uploaded and make it a file; repeating is no error.
 
-        Raises Conflict while parts are missing, InvalidField when it is refused; what is
-        refused is deleted at once.
+        Raises Conflict while parts are missing, InvalidField when it is refused, also for
+        being more than was announced; what is refused is deleted at once.
         """
         known = self.media.items.find(ticket.id)
         if known is not None:
@@ -183,22 +186,28 @@ class Uploads:
         self.media.objects.purge(ticket.folder(), exact=False)
 
     def _end(self, ticket: Ticket) -> None:
-        """Note that the file was made: what is deleted later must not come back by its ticket."""
+        """Note that the ticket is used up: what is deleted later must not come back by it."""
         receipt = {"id": _receipt(ticket), "expires": ticket.expires}
         self.media.items.dynamo.put("Receipt", receipt)
 
     def _has_ended(self, ticket: Ticket) -> bool:
-        """Whether the file of this ticket was made, even if it was deleted since."""
+        """Whether the file of this ticket was made, even if deleted since, or was too much."""
         return self.media.items.dynamo.get("Receipt", {"id": _receipt(ticket)}) is not None
 
     def _parts(self, ticket: Ticket) -> list[Version]:
         """The parts that are there, in order, as far as none before them is missing."""
         wanted = {ticket.part_key(n): ticket.part_size(n) for n in range(ticket.parts())}
-        there = {
-            version.key: version
-            for version in self._latest(ticket)
-            if wanted.get(version.key) == version.size
-        }
+        there: dict[str, Version] = {}
+        # A part sent again, because its answer was lost, may lie there twice.
+        room = 2 * ticket.size + PART_BYTES
+        for version in self._versions(ticket):
+            room -= version.size
+            if wanted.get(version.key) != version.size or room < 0:
+                self._end(ticket)
+                self.cancel(ticket)
+                raise InvalidField("video", "more was sent than announced")
+            if version.latest:
+                there[version.key] = version
         parts: list[Version] = []
         for key in wanted:
             if key not in there:
@@ -206,14 +215,11 @@ class Uploads:
             parts.append(there[key])
         return parts
 
-    def _latest(self, ticket: Ticket) -> Iterator[Version]:
-        after = None
-        while True:
-            listed = self.media.objects.versions(ticket.folder(), *([after] if after else []))
-            yield from (v for v in listed[0] if v.latest and not v.deletion)
-            after = listed[1]
-            if after is None:
-                return
+    def _versions(self, ticket: Ticket) -> Iterator[Version]:
+        after: Place | None = Place()
+        while after is not None:
+            versions, after = self.media.objects.versions(ticket.folder(), after)
+            yield from (version for version in versions if not version.deletion)
 
 
 def _receipt(ticket: Ticket) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,8 +33,9 @@ ViewerOf = Callable[[Request], str | None]
 
 _PRESIGNED_SECONDS = 300
 _PART_SECONDS = 120.0
-# Parts held in memory at the same time, 8 MB each.
+# Parts held in memory at the same time, 8 MB each; a check that goes through all counts as one.
 _PARTS_AT_ONCE = 8
+_PARTS_OF_ONE = 2
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -52,7 +54,7 @@ class _Services:
     lock: threading.Lock = field(default_factory=threading.Lock)
     found: MediaStore | None = None
     uploading: Uploads | None = None
-    busy: int = 0
+    busy: Counter[str] = field(default_factory=Counter)
 
     def media(self) -> MediaStore:
         with self.lock:
@@ -247,9 +249,9 @@ async def _put(services: _Services, uploads: Uploads, ticket: Ticket, request: R
     number, rest = divmod(offset, PART_BYTES)
     if rest or request.headers.get("content-length") != str(ticket.part_size(number)):
         return _problem(413, "is no part of this upload")
-    async with _one_of(services) as free:
+    async with _one_of(services, ticket) as free:
         if not free:
-            return _problem(503, "too many uploads just now", {"Retry-After": "2"})
+            return _too_many()
         try:
             async with asyncio.timeout(_PART_SECONDS):
                 data = await _body(request, ticket.part_size(number))
@@ -284,23 +286,33 @@ async def _body(request: Request, size: int) -> bytes | None:
 
 
 @asynccontextmanager
-async def _one_of(services: _Services) -> AsyncIterator[bool]:
-    """Whether there is room for another part; holds it meanwhile."""
+async def _one_of(services: _Services, ticket: Ticket) -> AsyncIterator[bool]:
+    """Whether there is room for another part, and for one of this person; holds it meanwhile."""
     # Routes run on one event loop, so the count needs no lock.
-    if services.busy >= _PARTS_AT_ONCE:
+    busy, owner = services.busy, ticket.owner
+    if busy.total() >= _PARTS_AT_ONCE or busy[owner] >= _PARTS_OF_ONE:
         yield False
         return
-    services.busy += 1
+    busy[owner] += 1
     try:
         yield True
     finally:
-        services.busy -= 1
+        busy[owner] -= 1
+        if not busy[owner]:
+            del busy[owner]
+
+
+def _too_many() -> Response:
+    return _problem(503, "too many uploads just now", {"Retry-After": "2"})
 
 
 async def _finish(
     services: _Services, uploads: Uploads, ticket: Ticket, request: Request
 ) -> Response:
-    media = await run_in_threadpool(uploads.finish, ticket, datetime.now(UTC))
+    async with _one_of(services, ticket) as free:
+        if not free:
+            return _too_many()
+        media = await run_in_threadpool(uploads.finish, ticket, datetime.now(UTC))
     return JSONResponse({"id": media.id, "url": f"/m/{media.id}"}, 201, _NEVER_KEPT)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import media_files
@@ -10,6 +11,7 @@ import pytest
 from media_files import mp4, pdf, picture
 from starlette.applications import Starlette
 
+from cityverse.data import objects
 from cityverse.data import store as stores
 from cityverse.data.uploads import PART_BYTES, Tickets, Uploads
 from cityverse.domain.media import MediaPlace, new_media_id
@@ -58,7 +60,9 @@ def client(settings, media_store):
 @pytest.fixture
 def minted(settings, media_store):
     uploads = Uploads(media_store, Tickets(stores.secret(settings)), 200_000_000)
-    return lambda size, **options: uploads.mint("u1", size, datetime.now(UTC), **options)
+    return lambda size, owner="u1", **options: uploads.mint(
+        owner, size, datetime.now(UTC), **options
+    )
 
 
 @pytest.fixture
@@ -205,6 +209,22 @@ def test_on_aws_the_browser_is_sent_to_a_signed_address(settings, media_store, m
     assert "content-length" in state["put"]
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-west-3"])
+def test_a_signed_part_is_of_its_size_in_every_region(settings, region):
+    """Some regions still default to signatures that leave out the size."""
+    aws = dataclasses.replace(settings, store="aws", aws_region=region, aws_access_key_id="a",
+                              aws_secret_access_key="b")  # fmt: skip
+    found = objects.connect(aws)
+    for url in (
+        found.presigned_put("quarantine/m/0", 500, 300),
+        found.presigned_put("quarantine/m/0", PART_BYTES, 300),
+    ):
+        asked = parse_qs(urlsplit(url).query)
+        assert asked["X-Amz-SignedHeaders"] == ["content-length;host"]
+        assert asked["X-Amz-Expires"] == ["300"]
+    found.client.close()
+
+
 def test_an_upload_tells_how_far_it_is(client, minted):
     data = mp4(data=bytes(PART_BYTES))
     url = f"/upload/{minted(len(data))}"
@@ -304,3 +324,60 @@ def test_a_hostile_video_is_refused_with_its_reason(client, minted):
     picture_instead = picture() + bytes(1000)
     url = f"/upload/{minted(len(picture_instead))}"
     assert put(client, url, picture_instead).status_code == 422
+
+
+class Slow:
+    """Requests whose bodies stop after their first bytes until they are let go."""
+
+    def __init__(self, app):
+        self.browser = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://testserver"
+        )
+        self.go = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+
+    async def put(self, url, data):
+        async def body():
+            yield data[:20]
+            self.begun.release()
+            await self.go.wait()
+            yield data[20:]
+
+        span = f"bytes 0-{len(data) - 1}/{len(data)}"
+        headers = {"Content-Range": span, "Content-Length": str(len(data)), **HERE}
+        answer = await self.browser.put(url, content=body(), headers=headers)
+        if answer.status_code == 503:
+            self.begun.release()
+        return answer.status_code
+
+
+def test_one_person_holds_two_parts_at_once_and_all_together_eight(client, minted):
+    data = mp4()
+
+    async def try_it():
+        slow = Slow(client.app)
+        urls = [f"/upload/{minted(len(data), owner=f'u{n // 2}')}" for n in range(8)]
+        mine = f"/upload/{minted(len(data), owner='u0')}"
+        another = f"/upload/{minted(len(data), owner='u9')}"
+        async with asyncio.TaskGroup() as group, slow.browser:
+            first = [group.create_task(slow.put(url, data)) for url in urls[:2]]
+            for _ in first:
+                await slow.begun.acquire()
+            # The third of one person, part or check; others go on.
+            assert await slow.put(mine, data) == 503
+            answer = await slow.browser.post(mine, headers=HERE)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+            assert (await slow.browser.post(another, headers=HERE)).status_code == 409
+            await slow.begun.acquire()
+            rest = [group.create_task(slow.put(url, data)) for url in urls[2:]]
+            for _ in rest:
+                await slow.begun.acquire()
+            assert await slow.put(another, data) == 503
+            assert (await slow.browser.post(another, headers=HERE)).status_code == 503
+            assert (await slow.browser.get(another)).status_code == 200
+            slow.go.set()
+            assert [await one for one in (*first, *rest)] == [200] * 8
+            assert (await slow.browser.post(urls[0], headers=HERE)).status_code == 201
+            assert await slow.put(another, data) == 200
+
+    asyncio.run(try_it())

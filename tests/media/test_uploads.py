@@ -186,3 +186,46 @@ def test_what_was_erased_does_not_come_back_by_its_ticket(uploads):
     with pytest.raises(Conflict):
         uploads.finish(ticket, NOW)
     assert uploads.media.items.find(media.id) is None
+
+
+def sent_past_us(uploads, ticket, data, number=0):
+    """As a browser does with a signed address."""
+    uploads.media.objects.put(ticket.part_key(number), data, "application/octet-stream")
+
+
+@pytest.mark.parametrize("act", ["offset", "finish"])
+def test_more_than_was_announced_ends_the_upload(uploads, act):
+    data = mp4()
+    for n, sent in enumerate(
+        ([data + b"x"], [data[:-1]], [data, b"x" * PART_BYTES], [data] * 3 + [bytes(PART_BYTES)])
+    ):
+        ticket = ticket_for(uploads, data)
+        for part in sent:
+            sent_past_us(uploads, ticket, part)
+        with pytest.raises(InvalidField, match="more was sent"):
+            uploads.finish(ticket, NOW) if act == "finish" else uploads.offset(ticket)
+        assert in_quarantine(uploads) == [], n
+        with pytest.raises(Conflict, match="ended"):
+            uploads.put_part(ticket, 0, data)
+
+
+def test_a_part_that_is_none_of_it_ends_the_upload(uploads):
+    data = mp4()
+    ticket = ticket_for(uploads, data)
+    put_all(uploads, ticket, data)
+    sent_past_us(uploads, ticket, b"x", number=1)
+    with pytest.raises(InvalidField, match="more was sent"):
+        uploads.finish(ticket, NOW)
+    assert in_quarantine(uploads) == []
+
+
+def test_a_part_sent_without_end_ends_the_upload(uploads):
+    data = mp4(data=bytes(PART_BYTES))
+    ticket = ticket_for(uploads, data)
+    for _ in range(3):
+        sent_past_us(uploads, ticket, data[:PART_BYTES])
+    assert uploads.offset(ticket) == PART_BYTES
+    sent_past_us(uploads, ticket, data[:PART_BYTES])
+    with pytest.raises(InvalidField, match="more was sent"):
+        uploads.offset(ticket)
+    assert in_quarantine(uploads) == []
