@@ -96,11 +96,64 @@ def box(kind, body=b"", *, size=None, long=False):
     return struct.pack(">I", length) + kind + body
 
 
-def track(handler=b"vide", codec=b"avc1", width=640, height=360, extra=b""):
-    entry = bytes(8) + bytes(16) + struct.pack(">HH", width, height) + bytes(50)
-    stsd = box(b"stsd", bytes(4) + struct.pack(">I", 1) + box(codec, entry))
-    media = box(b"hdlr", bytes(8) + handler + bytes(12)) + box(b"minf", box(b"stbl", stsd))
-    return box(b"trak", box(b"mdia", media) + extra)
+# Where the data begins, and how much it is: known once all is put together.
+OFFSET, SIZE = b"\xfe\xed\xc0\xde", b"\xfe\xed\xf0\x0d"
+
+
+def table(kind, *rows, head=b""):
+    """A table of an index: its rows are numbers of 4 bytes, or bytes."""
+    body = b"".join(r if isinstance(r, bytes) else struct.pack(">I", r) for r in rows)
+    return box(kind, bytes(4) + (head or struct.pack(">I", 1)) + body)
+
+
+def chunks(*where):
+    """The index of a track: one chunk with one sample, or these (offset, size)."""
+    count = struct.pack(">I", len(where) or 1)
+    where = where or ((OFFSET, SIZE),)
+    return (
+        table(b"stts", 1, 1)
+        + table(b"stsc", 1, 1, 1)
+        + table(b"stsz", *(size for _, size in where), head=bytes(4) + count)
+        + table(b"stco", *(offset for offset, _ in where), head=count)
+    )
+
+
+def header(number):
+    return box(b"tkhd", bytes(12) + struct.pack(">I", number) + bytes(68))
+
+
+def entry(handler, codec, width=640, height=360, boxes=b""):
+    """The description of what a track holds."""
+    if handler != b"vide":
+        return box(codec, bytes(28) + boxes)
+    return box(codec, bytes(24) + struct.pack(">HH", width, height) + bytes(50) + boxes)
+
+
+def track(handler=b"vide", codec=b"avc1", width=640, height=360, extra=b"", **more):
+    """A track; ``more`` has number, name, index, references, boxes, inside and kept."""
+    stsd = table(b"stsd", entry(handler, codec, width, height, more.get("boxes", b"")))
+    reference = more.get("reference", box(b"url ", b"\0\0\0\1"))
+    minf = (
+        box(b"vmhd", bytes(12))
+        + box(b"dinf", table(b"dref", reference))
+        + box(b"stbl", stsd + (more.get("index") or chunks()) + more.get("beside", b""))
+        + more.get("inside", b"")
+    )
+    media = (
+        box(b"mdhd", bytes(24))
+        + box(b"hdlr", bytes(8) + handler + bytes(12) + more.get("name", b""))
+        + box(b"minf", minf)
+    )
+    number = more.get("number", 1 + b"videsounmetatext".find(handler) // 4)
+    return box(b"trak", header(number) + box(b"mdia", media) + extra)
+
+
+def film(*tops):
+    """An MP4 file of these boxes, in which tracks know where the data is."""
+    out = b"".join(tops)
+    at = out.rfind(b"mdat")
+    length = struct.unpack(">I", out[at - 4 : at])[0] - 8 if at >= 4 else 0
+    return out.replace(OFFSET, struct.pack(">I", at + 4)).replace(SIZE, struct.pack(">I", length))
 
 
 def mp4(
@@ -113,10 +166,10 @@ def mp4(
     data=b"x" * 1000,
     scale=1000,
 ):
-    """An MP4 file by its boxes."""
+    """An MP4 file by its boxes; ``top`` stands before the data."""
     mvhd = box(b"mvhd", struct.pack(">IIIII", 0, 0, 0, scale, seconds * scale) + bytes(80))
     moov = box(b"moov", mvhd + (track() if tracks is None else tracks) + extra)
-    return box(b"ftyp", brand + bytes(4) + brand) + moov + top + box(b"mdat", data)
+    return film(box(b"ftyp", brand + bytes(4) + brand), moov, top, box(b"mdat", data))
 
 
 def position():
@@ -135,25 +188,41 @@ def number(value):
     return value.to_bytes(max(1, (value.bit_length() + 7) // 8))
 
 
-def webm_track(codec=b"V_VP9", width=640, height=360, kind=1, extra=b""):
+def webm_track(codec=b"V_VP9", width=640, height=360, kind=1, extra=b"", track=1):
     video = element(0xE0, element(0xB0, number(width)) + element(0xBA, number(height)))
-    return element(0xAE, element(0x83, number(kind)) + element(0x86, codec) + video + extra)
+    about = element(0xD7, number(track)) + element(0x83, number(kind)) + element(0x86, codec)
+    return element(0xAE, about + (video if kind == 1 else b"") + extra)
+
+
+def block(data=b"x" * 400, track=1, kind=0xA3):
+    return element(kind, bytes([0x80 | track, 0, 0, 0]) + data)
 
 
 def webm(
-    *, doctype=b"webm", seconds=10.0, tracks=None, top=b"", live=False, tags=b"", head=b"", info=b""
+    *,
+    doctype=b"webm",
+    seconds=10.0,
+    tracks=None,
+    top=b"",
+    live=False,
+    tags=b"",
+    head=b"",
+    info=b"",
+    blocks=None,
 ):
-    """A WebM file by its elements."""
+    """A WebM file by its elements; ``tags`` stand behind the cluster."""
     length = element(0x4489, struct.pack(">d", seconds * 1000))
     about = element(0x1549A966, element(0x2AD7B1, number(1_000_000)) + length + info)
     inside = about + element(0x1654AE6B, webm_track() if tracks is None else tracks) + top
+    cluster = element(0xE7, b"\0") + (block() if blocks is None else blocks)
+    unknown = b"\x01" + b"\xff" * 7
     if live:
-        inside += b"\x1f\x43\xb6\x75\x01" + b"\xff" * 7 + b"x" * 500
+        inside += b"\x1f\x43\xb6\x75" + unknown + cluster + tags
     else:
-        inside += element(0x1F43B675, b"x" * 500) + tags
+        inside += element(0x1F43B675, cluster) + tags
     start = element(0x1A45DFA3, element(0x4282, doctype) + head)
     if live:
-        return start + b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + inside
+        return start + b"\x18\x53\x80\x67" + unknown + inside
     return start + element(0x18538067, inside)
 
 
@@ -229,7 +298,7 @@ def hostile_videos():
     deep = b""
     for _ in range(60):
         deep = box(b"trak", deep)
-    good, film = mp4(), webm()
+    good, live = mp4(), webm()
     return {
         "one byte": b"\0",
         "a picture": picture(),
@@ -248,6 +317,9 @@ def hostile_videos():
         "two indexes": mp4(top=mp4()[20:-1008]),
         "boxes in 60 layers": mp4(tracks=deep),
         "a hundred thousand boxes": mp4(top=box(b"free") * 100_000),
+        "a fragment before the index": box(b"ftyp", b"isom0000isom") + box(b"moof"),
+        "a fragment of 5 MB": mp4(top=box(b"moof", bytes(5_000_000))),
+        "a header of 5 MB": box(b"ftyp", b"isom0000isom" + bytes(5_000_000)) + good[20:],
         "an index of 30 MB": mp4(extra=box(b"free", bytes(30_000_000))),
         "no time scale": mp4(scale=0),
         "30 hours": mp4(seconds=30 * 3600),
@@ -256,17 +328,72 @@ def hostile_videos():
         "a picture of 60,000 by 60,000": mp4(tracks=track(width=60_000, height=60_000)),
         "encrypted": mp4(tracks=track(codec=b"encv")),
         "Apple ProRes": mp4(tracks=track(codec=b"apcn")),
-        "positions of a camera": mp4(tracks=track() + track(b"meta", b"gpmd")),
+        "nothing but positions of a camera": mp4(tracks=track(b"meta", b"gpmd")),
+        "two tracks of one number": mp4(tracks=track() + track()),
+        "forty tracks": mp4(tracks=b"".join(track(number=n) for n in range(1, 41))),
+        "two indexes of one track": mp4(tracks=track(beside=chunks())),
+        "two handlers of one track": mp4(tracks=track().replace(b"mdhd", b"hdlr")),
+        "no index of a track": mp4(tracks=track(index=box(b"free"))),
+        "data that is elsewhere": mp4(
+            tracks=track(reference=box(b"url ", bytes(4) + b"http://evil.example/"))
+        ),
+        "samples in the header": mp4(tracks=track(index=chunks((0, 20)))),
+        "samples behind the end": mp4(tracks=track(index=chunks((OFFSET, 2**32 - 1)))),
+        "samples across the end": mp4(tracks=track(index=chunks((OFFSET, 1001)))),
+        "four thousand million samples": mp4(
+            tracks=track(
+                index=table(b"stsc", 1, 2**32 - 1, 1)
+                + table(b"stsz", head=struct.pack(">II", 2**32 - 1, 2**32 - 1))
+                + table(b"stco", OFFSET)
+            )
+        ),
+        "a table longer than its box": mp4(
+            tracks=track(
+                index=table(b"stsc", 1, 1, 1)
+                + table(b"stsz", SIZE, head=struct.pack(">II", 0, 2**31))
+                + table(b"stco", OFFSET)
+            )
+        ),
+        "chunks without an order": mp4(
+            tracks=track(
+                index=table(b"stsc", 2, 1, 1)
+                + table(b"stsz", SIZE, head=struct.pack(">II", 0, 1))
+                + table(b"stco", OFFSET)
+            )
+        ),
+        "no samples at all": mp4(data=b""),
+        "a version of the future": mp4(tracks=track().replace(b"tkhd\0", b"tkhd\7")),
         "QuickTime": mp4(brand=b"qt  "),
         "an image in the container": mp4(brand=b"heic"),
         "Matroska": webm(doctype=b"matroska"),
-        "an element of 2^56 bytes": film[:5] + b"\x01" + b"\xff" * 6 + b"\xfe" + film[5:],
+        "an element of 2^56 bytes": live[:5] + b"\x01" + b"\xff" * 6 + b"\xfe" + live[5:],
         "an EBML header of 5 MB": webm(head=element(0xEC, bytes(5_000_000))),
         "an EBML bomb": webm(top=element(0xEC, b"") * 100_000),
-        "an element without an end": webm()[:-600] + b"\xec\xff" + bytes(100),
+        "an element without an end": webm(top=b"\xec\xff"),
+        "a block without an end": webm(live=True, blocks=b"\xa3\xff" + b"x" * 100),
+        "a group without an end": webm(live=True, blocks=b"\xa0\xff" + block(kind=0xA1)),
+        "another file behind a live cluster": webm(live=True) + webm(),
+        "files attached behind a live cluster": webm(
+            live=True, tags=element(0x1941A469, b"x" * 50)
+        ),
+        "an endless number of blocks": webm(blocks=b"\xec\x80" * 1_600_000),
+        "clusters before the tracks": webm(info=b"").replace(
+            b"\x16\x54\xae\x6b", b"\x12\x54\xc3\x67"
+        ),
+        "tracks twice": webm(top=element(0x1654AE6B, webm_track())),
+        "two tracks of one number, in WebM": webm(tracks=webm_track() * 2),
+        "a number of 9 bytes": webm(info=element(0x2AD7B1, bytes(9))),
+        "Vorbis without its headers": webm(
+            tracks=webm_track()
+            + webm_track(b"A_VORBIS", kind=2, track=2, extra=element(0x63A2, b"x" * 40))
+        ),
+        "Opus without its header": webm(
+            tracks=webm_track()
+            + webm_track(b"A_OPUS", kind=2, track=2, extra=element(0x63A2, b"x" * 40))
+        ),
         "an id of 8 bytes": b"\x1a\x45\xdf\xa3\x84\x01\0\0\0",
-        "WebM cut in the middle": film[:-100],
-        "WebM and something appended": film + SCRIPT,
+        "WebM cut in the middle": live[:-100],
+        "WebM and something appended": live + SCRIPT,
         "WebM without clusters": webm()[:20],
         "files attached": webm(top=element(0x1941A469, b"x" * 50)),
         "WebM of 30 hours": webm(seconds=30 * 3600.0),
