@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from cityverse.data import codec, scan
+from cityverse.data import codec, folders, scan
 from cityverse.data import legacy_values as read
 from cityverse.data.applications import ApplicationRepository
 from cityverse.data.associations import AssociationRepository
@@ -65,9 +65,10 @@ EARLIER = (
 
 REPORT = "import-report.jsonl"
 _ASIDE = "set-aside"
-_LINE_MOST = 4_000_000
 _ITEMS_MOST = 500_000
 _NOBODY = "unknown"
+# A number out of range, too many layers.
+_TOO_MUCH = (ArithmeticError, RecursionError)
 _SECRET = {"password", "token"}
 _TYPES = {"S", "N", "BOOL", "NULL", "M", "L", "SS", "NS", "B", "BS"}
 _BADGES = {"mission": "mission", "donation": "donation", "troca": "city_in_3d"}
@@ -93,9 +94,9 @@ class Report:
     def save(self) -> None:
         """Write all remarks, one a line, for the operator's eyes only."""
         lines = [json.dumps(p, ensure_ascii=False, default=str) for p in self.problems]
-        descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
+        with folders.writing(self.file.parent, self.file.name) as file:
+            # Half a character becomes its escape, which JSON reads as the same.
+            file.writelines(f"{line}\n".encode(errors="backslashreplace") for line in lines)
 
 
 def _without_secrets(value: Any) -> Any:
@@ -110,23 +111,26 @@ def set_aside(dynamo: Dynamo, folder: Path, *, told: Told = lambda *_: None) -> 
     ``import_earlier(…, in_place=True)`` then replaces them. What was copied is not copied
     again: once replacing has begun, the folder alone has all of them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be used: {error.strerror}") from error
     if (folder / _ASIDE).exists():
         return
     existing = {name for name in EARLIER if _exists(dynamo, name)}
     for name in sorted(existing):
         count = 0
-        with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
+        # Passwords as they were typed lie in it.
+        with folders.writing(folder, f"{name}.jsonl") as file:
             for page in scan.pages(dynamo, name, units=500):
                 for item in page.items:
                     plain = decode(item)
                     if "schema_version" not in plain:
-                        file.write(json.dumps(plain, default=_jsonable) + "\n")
+                        file.write(json.dumps(plain, default=_jsonable).encode() + b"\n")
                         count += 1
                 told(name, count, 0)
-            file.flush()
-            os.fsync(file.fileno())
-    (folder / _ASIDE).touch()
+            folders.keep(file)
+    folders.write_whole(folder, _ASIDE, b"")
 
 
 def _exists(dynamo: Dynamo, name: str) -> bool:
@@ -159,26 +163,46 @@ def import_earlier(
 
 
 def _items(folder: Path, name: str, report: Report) -> Iterator[dict[str, Any]]:
-    path = next((p for p in (folder / f"{name}.jsonl", folder / "tables" / f"{name}.jsonl")
-                 if p.exists()), None)  # fmt: skip
-    if path is None:
+    file = _opened(folder, f"{name}.jsonl") or _opened(folder, f"tables/{name}.jsonl")
+    if file is None:
         return
-    with path.open("rb") as file:
-        for number in range(1, _ITEMS_MOST + 2):
-            line = file.readline(_LINE_MOST)
-            if not line:
-                return
+    with file:
+        for number, line in enumerate(_lines(file), 1):
             if number > _ITEMS_MOST:
-                raise InputError(f"{path} has more than {_ITEMS_MOST} items")
+                raise InputError(f"{folder}: {name} has more than {_ITEMS_MOST} items")
             try:
-                item = json.loads(line)
-                item = _plain(item["Item"] if set(item) == {"Item"} else item)
-                if not isinstance(item, dict) or not (item.get("id") or name == "Blacklist"):
-                    raise ValueError("no item with an id")
-            except (ValueError, TypeError, AttributeError, KeyError) as error:
+                yield _item(line, name)
+            except (ValueError, TypeError, AttributeError, KeyError, *_TOO_MUCH) as error:
                 report.note(name, f"line {number}", "", f"cannot be read: {error}")
-                continue
-            yield item
+
+
+def _opened(folder: Path, name: str) -> BufferedReader | None:
+    try:
+        return folders.reading(folder, name)
+    except InputError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+def _lines(file: BufferedReader) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long only its beginning, which is no item."""
+    while line := file.readline(folders.LINE_MOST):
+        yield line
+        while len(line) == folders.LINE_MOST and not line.endswith(b"\n"):
+            line = file.readline(folders.LINE_MOST)
+
+
+def _item(line: bytes, table: str) -> dict[str, Any]:
+    item = json.loads(line)
+    item = _plain(item["Item"] if set(item) == {"Item"} else item)
+    if not isinstance(item, dict):
+        raise ValueError("no item")
+    if table != "Blacklist":
+        item["id"] = read.text(item.get("id"))
+        if not item["id"]:
+            raise ValueError("no item with an id")
+    return item
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Items of the earlier prototype: read in all their forms, nothing lost in silence."""
 
 import json
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -430,3 +431,74 @@ def test_numbers_in_all_forms():
         True, True, False, True, None, None, None,
     ]  # fmt: skip
     assert NOW.tzinfo is not None
+
+
+UNREADABLE = {
+    "no JSON": b"{",
+    "no text": b"\xff",
+    "a list": b"[]",
+    "a number": b"5",
+    "no id": b'{"email": "a@example.org"}',
+    "an id that is a list": b'{"id": ["a"]}',
+    "an id that is a map": b'{"id": {"a": {}}}',
+    "an id of nothing but a control character": b'{"id": "\\u0000"}',
+    "an item that is a list": b'{"Item": []}',
+    "a number of 60 digits": b'{"Item": {"id": {"S": "a"}, "n": {"N": "' + b"1" * 60 + b'"}}}',
+    "a set of lists": b'{"Item": {"id": {"S": "a"}, "n": {"SS": [[]]}}}',
+    "100,000 layers": b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "100,000 layers of types": b'{"id": {"L":' + b'[{"L":' * 100_000 + b"}",
+    "a line of 9 MB": b'{"id": "' + b"x" * 9_000_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_line_that_cannot_be_read_is_one_remark(name, dynamo, tmp_path):
+    good = b'{"id": "U9"}'
+    (tmp_path / "Event.jsonl").write_bytes(b"\n".join([good, UNREADABLE[name], good]))
+    report = legacy.import_earlier(dynamo, tmp_path)
+    unread = [p for p in report.problems if "cannot be read" in p["remark"]]
+    assert [p["id"] for p in unread] == ["line 2"]
+    assert len(report.problems) == 3
+
+
+def test_one_bad_product_costs_no_post(store, tmp_path):
+    tables = {"Post": [{"id": "T1", "description": "Miel"}], "Product": [{"id": ["x"], "nom": "x"}]}
+    legacy.import_earlier(store.dynamo, written(tmp_path, tables))
+    assert store.posts.get("T1").text == "Miel"
+
+
+def test_half_a_character_is_told_and_not_stored(store, tmp_path):
+    user = {"id": "U1", "email": "a@example.org", "first_name": "A\ud800da", "role": "\udfff"}
+    report = legacy.import_earlier(store.dynamo, written(tmp_path, {"User": [user]}))
+    assert UserRepository(store.dynamo).get("U1").first_name == "Ada"
+    lines = (tmp_path / legacy.REPORT).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == report.problems
+    assert "\udfff" in [p.get("value") for p in report.problems]
+
+
+@pytest.mark.parametrize("form", ["pipe", "link", "folder"])
+def test_what_is_no_file_is_refused_at_once(form, dynamo, tmp_path):
+    path = tmp_path / "User.jsonl"
+    (tmp_path / "aside").write_text('{"id": "U1"}\n')
+    {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda p: p.symlink_to("aside")}[form](path)
+    with pytest.raises(InputError, match=r"User\.jsonl cannot be read"):
+        legacy.import_earlier(dynamo, tmp_path)
+
+
+def test_what_is_set_aside_is_for_its_owner_alone(store, tmp_path):
+    store.dynamo.put("User", {"id": "U1", "password": PASSWORD})
+    legacy.set_aside(store.dynamo, tmp_path / "aside")
+    assert (tmp_path / "aside").stat().st_mode & 0o777 == 0o700
+    files = list((tmp_path / "aside").iterdir())
+    assert PASSWORD in (tmp_path / "aside" / "User.jsonl").read_text()
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "User.jsonl").symlink_to(victim)
+    with pytest.raises(InputError, match=r"User\.jsonl cannot be written"):
+        legacy.set_aside(store.dynamo, other)
+    assert victim.read_text() == "mine"
+    with pytest.raises(InputError, match="cannot be used"):
+        legacy.set_aside(store.dynamo, victim / "inside")
