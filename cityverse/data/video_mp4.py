@@ -85,6 +85,7 @@ _CODECS = {
     b"vide": frozenset((b"avc1", b"avc3", b"hvc1", b"hev1", b"av01", b"vp09", b"vp08")),
     b"soun": frozenset((b"mp4a", b"Opus", b"fLaC", b"ac-3", b"ec-3", b".mp3")),
 }
+_SELF = frozenset((b"url ", b"alis"))
 _ENCRYPTED = frozenset(b"encv enca drms drmi".split())
 _CONFIGURATIONS = frozenset(
     b"avcC hvcC av1C vpcC esds dOps dfLa dac3 dec3 dvcC dvvC".split()
@@ -323,7 +324,8 @@ def _read_track(film: _Film, trak: _Box) -> None:
 
 def _check_references(film: _Film, dref: _Box, patches: list[Patch]) -> None:
     for box in _boxes(film.file, dref.start + 8, dref.end):
-        if box.kind != b"url " or film.file.read(box.start, 4) != b"\0\0\0\1":
+        # The last bit says: in this very file.
+        if box.kind not in _SELF or film.file.read(box.start, 4) != b"\0\0\0\1":
             raise refused("its data is said to be elsewhere")
         _ends_at(box, 4, patches)
 

@@ -12,6 +12,8 @@ sys.path.insert(0, str(HERE.parent / "media"))
 
 from test_videos import FILMS, copied  # noqa: E402
 
+from cityverse.data.videos import check_video  # noqa: E402
+
 # Draws the film at four moments, and says how loud it is as a whole.
 WATCH = """async ([data, kind]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
@@ -38,6 +40,29 @@ WATCH = """async ([data, kind]) => {
   const sound = await new OfflineAudioContext(1, 16000, 16000).decodeAudioData(bytes.buffer);
   const heard = Array.from(sound.getChannelData(0)).reduce((sum, one) => sum + one * one, 0);
   return [canvas.width, canvas.height, video.duration, seen, heard];
+}"""
+
+# Records moving squares, as a page that films does.
+RECORD = """async (kind) => {
+  if (!MediaRecorder.isTypeSupported(kind)) return null;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [64, 48];
+  const pen = canvas.getContext("2d");
+  let turn = 0;
+  const drawing = setInterval(() => {
+    pen.fillStyle = `hsl(${(turn += 30)}, 90%, 50%)`;
+    pen.fillRect(0, 0, 64, 48);
+  }, 40);
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: kind });
+  const parts = [];
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  const ended = new Promise((resolve) => { recorder.onstop = resolve; });
+  recorder.start(300);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  recorder.stop();
+  await ended;
+  clearInterval(drawing);
+  return Array.from(new Uint8Array(await new Blob(parts).arrayBuffer()));
 }"""
 
 
@@ -67,3 +92,17 @@ def test_a_copy_plays_as_the_original_does(name, chromium):
     assert 1.9 < duration < 2.5
     assert len(set(seen)) == 4
     assert heard > 1
+
+
+@pytest.mark.parametrize("kind", ["video/webm", "video/mp4"])
+def test_what_a_browser_records_is_taken(kind, chromium):
+    page = chromium.new_page()
+    page.goto("about:blank")
+    recorded = page.evaluate(RECORD, kind)
+    page.close()
+    if recorded is None:
+        pytest.skip(f"this browser does not record {kind}")
+    data = bytes(recorded)
+    video = check_video(len(data), lambda offset, length: data[offset : offset + length])
+    assert (video.content_type, video.width, video.height) == (kind, 64, 48)
+    copied(data)

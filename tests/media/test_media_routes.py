@@ -201,6 +201,7 @@ def test_on_aws_the_browser_is_sent_to_a_signed_address(settings, media_store, m
     answer = client.get(f"/m/{media.id}")
     assert answer.status_code == 302
     assert "Signature=" in answer.headers["location"]
+    assert "Expires=300" in answer.headers["location"]
     assert "response-content-type=application%2Fpdf" in answer.headers["location"]
     assert client.get(f"/m/{new_media_id()}").status_code == 404
     uploads = Uploads(media_store, Tickets(stores.secret(aws)), 10**8)
@@ -349,6 +350,23 @@ class Slow:
         if answer.status_code == 503:
             self.begun.release()
         return answer.status_code
+
+
+def test_a_part_that_does_not_come_is_given_up(client, minted, monkeypatch):
+    monkeypatch.setattr(routes, "_PART_SECONDS", 0.05)
+    data = mp4()
+
+    async def try_it():
+        slow = Slow(client.app)
+        async with slow.browser:
+            assert await slow.put(f"/upload/{minted(len(data))}", data) == 408
+            # Its place is free again.
+            slow.go.set()
+            monkeypatch.setattr(routes, "_PART_SECONDS", 60)
+            for _ in range(3):
+                assert await slow.put(f"/upload/{minted(len(data))}", data) == 200
+
+    asyncio.run(try_it())
 
 
 def test_one_person_holds_two_parts_at_once_and_all_together_eight(client, minted):

@@ -229,3 +229,13 @@ def test_a_part_sent_without_end_ends_the_upload(uploads):
     with pytest.raises(InvalidField, match="more was sent"):
         uploads.offset(ticket)
     assert in_quarantine(uploads) == []
+
+
+def test_a_ticket_is_good_for_six_hours_whichever_instance_reads_it(uploads):
+    data = mp4(data=bytes(PART_BYTES))
+    text = uploads.mint("u1", len(data), NOW)
+    ticket = uploads.tickets.read(text, NOW + timedelta(hours=5, minutes=59))
+    uploads.put_part(ticket, 0, data[:PART_BYTES])
+    assert uploads.tickets.read(text, NOW + timedelta(hours=6)) is None
+    other = module.Uploads(uploads.media, Tickets(b"a secret of the tests, 32 bytes."), 40_000_000)
+    assert other.offset(other.tickets.read(text, NOW)) == PART_BYTES

@@ -83,6 +83,7 @@ def test_a_hostile_video_is_refused_within_bounds(name):
         mp4(brand=b"mp42", tracks=track() + track(b"soun", b"mp4a")),
         mp4(top=box(b"free", bytes(100), long=True)),
         mp4(tracks=track(codec=b"hvc1")),
+        mp4(tracks=track(reference=box(b"alis", b"\0\0\0\1"))),
         mp4(tracks=track() + track(b"meta", b"gpmd")),
     ],
 )

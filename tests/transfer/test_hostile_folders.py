@@ -16,7 +16,7 @@ from cityverse.data.export import export
 from cityverse.data.imports import ClaimsTaken, Report, import_
 from cityverse.data.registry import table
 from cityverse.domain.media import MediaPlace
-from cityverse.errors import InputError
+from cityverse.errors import InputError, StoreThrottled
 
 WRITING = ("Put", "Update", "Delete", "BatchWrite", "Transact", "Create", "Upload", "Complete")
 EVERY_TYPE = {
@@ -158,6 +158,28 @@ def test_what_differs_is_told_again_after_an_interruption(exported, store, media
     again = import_(store.dynamo, media_store.objects, exported)
     assert again.conflicts == ["Posts p1"]
     assert again.known >= report.written
+
+
+def test_a_store_that_fails_is_told_and_a_repetition_finishes(
+    exported, store, media_store, monkeypatch
+):
+    put, report = imports._put_new, Report()
+
+    def throttled(dynamo, one, item):
+        if item.get("id") == "p1":
+            raise StoreThrottled("later")
+        put(dynamo, one, item)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(imports, "_put_new", throttled)
+        with pytest.raises(StoreThrottled):
+            import_(store.dynamo, media_store.objects, exported, report=report)
+    # All others of its batch were written, and are counted.
+    found = [store.dynamo.get("Posts", {"id": f"p{n}"}) is not None for n in range(3)]
+    assert found == [True, False, True]
+    again = import_(store.dynamo, media_store.objects, exported)
+    assert (again.known, again.conflicts) == (report.written, [])
+    assert store.dynamo.get("Posts", {"id": "p1"})["text"] == "text 1"
 
 
 def test_facts_of_the_store_that_differ_are_told_and_kept(exported, store, media_store):
