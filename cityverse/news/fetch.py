@@ -21,6 +21,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Literal
 
+import brotli
 import httpcore
 import httpx
 
@@ -36,8 +37,23 @@ _ACCEPT = (
 _PERMANENT = {301, 308}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _LONGEST_PAUSE = 24 * 3600.0
+_URL_LONGEST = 2048
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_SHARED = ipaddress.ip_network("100.64.0.0/10")
+# What ``is_global`` lets through in some versions of Python, though nobody serves feeds there:
+# shared and protocol addresses, 6to4 relays; site-local and documentation addresses.
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "100.64.0.0/10",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "fec0::/10",
+        "3fff::/20",
+        "5f00::/16",
+        "64:ff9b:1::/48",
+    )
+)
+_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,7 @@ def fetch(
     ``connect``, ``redirects``, ``refused_address``, ``protocol`` or ``http_<code>``.
     """
     deadline = time.monotonic() + limits.seconds
-    headers = {"User-Agent": USER_AGENT, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+    headers = {"User-Agent": USER_AGENT, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate, br"}
     if etag:
         headers["If-None-Match"] = etag
     if last_modified:
@@ -94,6 +110,8 @@ def fetch(
             answer = _ask(pool, target, headers, limits, deadline)
             if answer.status not in _REDIRECTS:
                 moved = permanent and str(target) != str(_parse_url(url))
+                # A way back to the unencrypted address may be followed, but is not kept.
+                moved = moved and not (url.startswith("https:") and target.scheme == "http")
                 return _fetched(answer, target, moved, conditional=len(headers) > 3)
             permanent = permanent and answer.status in _PERMANENT
             target = _redirect(target, answer)
@@ -155,13 +173,15 @@ def _read_body(chunks: Iterable[bytes], headers: dict[str, str], longest: int) -
     if declared.isdecimal() and int(declared) > longest:
         raise FetchError("too_large", f"{declared} bytes announced, {longest} allowed")
     unpack = _unpacker(headers.get("content-encoding", "").strip().lower())
-    body = bytearray()
+    body, received = bytearray(), 0
     for chunk in chunks:
+        received += len(chunk)
         try:
             body += unpack.decompress(chunk, longest + 1 - len(body)) if unpack else chunk
-        except zlib.error as error:
+        except (zlib.error, brotli.error) as error:
             raise FetchError("protocol", "compressed body is broken") from error
-        if len(body) > longest:
+        # Packed data can also go on for ever without a byte coming of it.
+        if max(len(body), received) > longest:
             raise FetchError("too_large", f"over {longest} bytes")
     if unpack and not unpack.eof:
         raise FetchError("protocol", "compressed body is cut short")
@@ -174,11 +194,13 @@ def _unpacker(encoding: str) -> Any:
         return None
     if encoding in {"gzip", "x-gzip", "deflate"}:
         return _Inflate()
+    if encoding == "br":
+        return _Brotli()
     raise FetchError("protocol", f"content encoding {encoding[:40]!r} was not asked for")
 
 
 class _Inflate:
-    """gzip, zlib or (as some servers send for "deflate") raw deflate data."""
+    """gzip (also of several members), zlib or, as some servers send, raw deflate data."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=47)
@@ -189,21 +211,46 @@ class _Inflate:
         return self._inner.eof
 
     def decompress(self, chunk: bytes, most: int) -> bytes:
+        out = self._first(chunk, most) if self._fresh else self._inner.decompress(chunk, most)
+        self._fresh = False
+        # What follows a whole member is another one, or rubbish that nobody reads.
+        while self.eof and self._inner.unused_data.startswith(b"\x1f\x8b") and len(out) < most:
+            rest = self._inner.unused_data
+            self._inner = zlib.decompressobj(wbits=31)
+            out += self._inner.decompress(rest, most - len(out))
+        return out
+
+    def _first(self, chunk: bytes, most: int) -> bytes:
         try:
             return self._inner.decompress(chunk, most)
         except zlib.error:
-            if not self._fresh:
-                raise
             self._inner = zlib.decompressobj(wbits=-15)
             return self._inner.decompress(chunk, most)
-        finally:
-            self._fresh = False
+
+
+class _Brotli:
+    """brotli data, unpacked in pieces so that a bomb is seen before it has gone off."""
+
+    def __init__(self) -> None:
+        self._inner = brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.is_finished())
+
+    def decompress(self, chunk: bytes, most: int) -> bytes:
+        out = bytearray(self._inner.process(chunk, output_buffer_limit=_PIECE))
+        while len(out) < most and not self._inner.can_accept_more_data():
+            out += self._inner.process(b"", output_buffer_limit=_PIECE)
+        return bytes(out)
 
 
 # --- what the answer means ----------------------------------------------------------------
 
 
 def _parse_url(url: str) -> httpx.URL:
+    if len(url) > _URL_LONGEST:
+        raise FetchError("protocol", f"an address of over {_URL_LONGEST} characters")
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
@@ -302,7 +349,7 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    elif ip in _SHARED:
+    if any(ip in network for network in _NOT_PUBLIC if network.version == ip.version):
         return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
@@ -324,12 +371,14 @@ class _CheckedNetwork(httpcore.NetworkBackend):
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._addresses(host, port)[:4]:
+        addresses = self._addresses(host, port)[:4]
+        for number, address in enumerate(addresses):
             try:
-                left = _left(self._deadline, httpcore.ConnectTimeout)
+                # An address that swallows packets must leave time for the next one.
+                left = _left(self._deadline, httpcore.ConnectTimeout) / (len(addresses) - number)
                 stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)
                 return _DeadlineStream(stream, self._deadline)
-            except httpcore.ConnectError as error:
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError(f"no address of {host} answers")
 

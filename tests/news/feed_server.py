@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+import brotli
+
 FEED = b'<rss version="2.0"><channel><title>J</title><item><title>t</title></item></channel></rss>'
+BOMB = gzip.compress(b" " * 30_000_000)
+BROTLI_BOMB = brotli.compress(b" " * 30_000_000, quality=5)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -60,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, gzip.compress(FEED), Content_Encoding="gzip")
 
     def get_bomb(self) -> None:
-        self.reply(200, gzip.compress(b" " * 30_000_000), Content_Encoding="gzip")
+        self.reply(200, BOMB, Content_Encoding="gzip")
 
     def get_bad_gzip(self) -> None:
         self.reply(200, b"not gzip at all", Content_Encoding="gzip")
@@ -68,8 +72,28 @@ class Handler(BaseHTTPRequestHandler):
     def get_cut_gzip(self) -> None:
         self.reply(200, gzip.compress(FEED)[:-12], Content_Encoding="gzip")
 
+    def get_members_gzip(self) -> None:
+        self.reply(
+            200, gzip.compress(FEED[:40]) + gzip.compress(FEED[40:]), Content_Encoding="gzip"
+        )
+
+    def get_empty_members(self) -> None:
+        self.reply(200, gzip.compress(b"") * 10_000, Content_Encoding="gzip")
+
+    def get_brotli(self) -> None:
+        self.reply(200, brotli.compress(FEED), Content_Encoding="br")
+
+    def get_brotli_bomb(self) -> None:
+        self.reply(200, BROTLI_BOMB, Content_Encoding="br")
+
+    def get_bad_brotli(self) -> None:
+        self.reply(200, b"\xff" * 40, Content_Encoding="br")
+
+    def get_cut_brotli(self) -> None:
+        self.reply(200, brotli.compress(FEED)[:-8], Content_Encoding="br")
+
     def get_unasked(self) -> None:
-        self.reply(200, b"xx", Content_Encoding="br")
+        self.reply(200, b"xx", Content_Encoding="zstd")
 
     def get_large(self) -> None:
         self.reply(200, b"x" * 200_000)
@@ -126,6 +150,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_nowhere(self) -> None:
         self.reply(302)
+
+    def get_too_far(self) -> None:
+        self.reply(301, Location="/feed?" + "x" * 3000)
 
     def get_to_file(self) -> None:
         self.reply(302, Location="file:///etc/passwd")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -40,8 +41,23 @@ def test_an_unchanged_feed(server: tuple[str, list[dict[str, str]]]) -> None:
     assert seen[-1]["if-modified-since"] == "yesterday"
 
 
-def test_compression(server: tuple[str, list[dict[str, str]]]) -> None:
-    assert fetch(f"{server[0]}/gzip", allow_private=True).data == FEED
+@pytest.mark.parametrize("path", ["gzip", "members-gzip", "brotli"])
+def test_compression(server: tuple[str, list[dict[str, str]]], path: str) -> None:
+    assert fetch(f"{server[0]}/{path}", allow_private=True).data == FEED
+    assert server[1][-1]["accept-encoding"] == "gzip, deflate, br"
+
+
+def test_a_bomb_is_not_unpacked_to_see_that_it_is_one(
+    server: tuple[str, list[dict[str, str]]],
+) -> None:
+    for path in ("bomb", "brotli-bomb"):
+        tracemalloc.start()
+        try:
+            with pytest.raises(FetchError, match="too_large"):
+                fetch(f"{server[0]}/{path}", allow_private=True, limits=SMALL)
+            assert tracemalloc.get_traced_memory()[1] < 20 * SMALL.bytes
+        finally:
+            tracemalloc.stop()
 
 
 def test_redirects(server: tuple[str, list[dict[str, str]]]) -> None:
@@ -63,6 +79,10 @@ def test_redirects(server: tuple[str, list[dict[str, str]]]) -> None:
         ("bomb", "too_large"),
         ("bad-gzip", "protocol"),
         ("cut-gzip", "protocol"),
+        ("empty-members", "too_large"),
+        ("brotli-bomb", "too_large"),
+        ("bad-brotli", "protocol"),
+        ("cut-brotli", "protocol"),
         ("unasked", "protocol"),
         ("cut", "protocol"),
         ("icy", "protocol"),
@@ -70,6 +90,7 @@ def test_redirects(server: tuple[str, list[dict[str, str]]]) -> None:
         ("loop", "redirects"),
         ("nowhere", "redirects"),
         ("to-file", "protocol"),
+        ("too-far", "protocol"),
     ],
 )
 def test_bad_answers(server: tuple[str, list[dict[str, str]]], path: str, reason: str) -> None:
@@ -148,6 +169,22 @@ def test_the_connection_goes_to_the_checked_address(
     assert seen[-1]["host"] == f"rebinding.example:{port}"
 
 
+def test_the_next_address_is_tried_when_one_does_not_answer(
+    server: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(server[0].rpartition(":")[2])
+    real = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *args: int, **kinds: int) -> list[tuple[object, ...]]:
+        if host[0].isdigit():
+            return list(real(host, port, *args, **kinds))
+        both = ("127.0.0.2", "127.0.0.1")  # nothing listens on the first
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in both]
+
+    monkeypatch.setattr("cityverse.news.fetch.socket.getaddrinfo", resolve)
+    assert fetch(f"http://two.example:{port}/feed", allow_private=True).data == FEED
+
+
 def test_other_failures() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -200,6 +237,15 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         ("::ffff:93.184.216.34", True),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("192.0.0.8", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
+        ("240.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("fec0::1", False),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("64:ff9b:1::7f00:1", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:
