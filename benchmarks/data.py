@@ -155,7 +155,9 @@ def _single() -> Iterator[Pattern]:
         return lambda store: len(read(store))
 
     yield Pattern("one item", lambda store: int(store.posts.find("post-000001") is not None))
-    yield Pattern("which articles are known", count(lambda s: s.news.find_many(known)), 200)
+    yield Pattern("which articles are known", count(lambda s: s.news.known(known)), 200)
+    newest = count(lambda s: s.news.of_source("source-001", most=5))
+    yield Pattern("newest articles of a source", newest, 5)
     yield Pattern("sources that are due", count(lambda s: s.sources.due(NOW)), SOURCES)
     yield Pattern("sources of a status", count(lambda s: s.sources.listed(active)), SOURCES)
     yield Pattern("demo items", count(lambda s: s.demo_ids("Association", most=500)), ASSOCIATIONS)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from cityverse.data import codec
 from cityverse.data.client import Item
 from cityverse.data.repository import LeafRepository
 from cityverse.data.terms import Searchable
 from cityverse.data.timeline import TimelineRepository
-from cityverse.domain.news import Article
+from cityverse.domain.news import Article, withdrawn
 
 
 class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
-    """Articles, newest first; they expire by themselves."""
+    """Articles, newest first; they expire by themselves.
+
+    A withdrawn article is found by none but ``known``: it stays as a tombstone.
+    """
 
     table = "News"
     entity = Article
@@ -23,10 +28,13 @@ class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
 
     def keys_of(self, entity: Article) -> Item:
         """The keys of a timeline, and the time of expiry as DynamoDB wants it."""
-        return super().keys_of(entity) | _expiry(entity)
+        keys = {} if entity.withdrawn_at else super().keys_of(entity)
+        return keys | _expiry(entity)
 
-    def texts_of(self, entity: Article) -> Searchable:
+    def texts_of(self, entity: Article) -> Searchable | None:
         """Title, place and summary."""
+        if entity.withdrawn_at is not None:
+            return None
         place = entity.location.place if entity.location else ""
         return Searchable(
             "news",
@@ -34,6 +42,39 @@ class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
             (entity.title, place, entity.summary),
             _expiry(entity).get("expires"),
         )
+
+    def find(self, entity_id: str) -> Article | None:
+        """The article with this id, or None, also when it was withdrawn."""
+        found = super().find(entity_id)
+        return None if found is None or found.withdrawn_at else found
+
+    def find_many(self, ids: Iterable[str]) -> dict[str, Article]:
+        """The articles with these ids, by id; missing and withdrawn ones are left out."""
+        return {id_: found for id_, found in self.known(ids).items() if not found.withdrawn_at}
+
+    def known(self, ids: Iterable[str]) -> dict[str, Article]:
+        """All that was ever stored under these ids and has not expired, also if withdrawn."""
+        return super().find_many(ids)
+
+    def withdraw(self, article: Article, now: datetime) -> Article:
+        """Leave a tombstone in place of an article; raises VersionConflict when it changed."""
+        return self.replace(article, withdrawn(article, now))
+
+    def of_source(self, source_id: str, *, most: int) -> list[Article]:
+        """The newest articles of a source, at most so many."""
+        rows = self.dynamo.query(
+            self.table,
+            index="source-index",
+            limit=most,
+            KeyConditionExpression="source_id = :source",
+            ExpressionAttributeValues={":source": source_id},
+            ScanIndexForward=False,
+        )
+        return [codec.from_item(Article, row) for row in rows]
+
+    def _enter_bucket(self, entity: Article) -> None:
+        if entity.withdrawn_at is None:
+            super()._enter_bucket(entity)
 
 
 def _expiry(article: Article) -> Item:

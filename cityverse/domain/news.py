@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cityverse.domain.places import Location
+from cityverse.domain.places import Evidence, Location
 from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
+from cityverse.errors import InvalidField
 
 TITLE_LONGEST = 500
 SUMMARY_LONGEST = 2000
+EXCERPT_LONGEST = 600
+"""Characters of a summary that are kept: a quotation that leads to the original."""
 AUTHOR_LONGEST = 500
 _HEADER_LONGEST = 4096
 
@@ -19,6 +22,8 @@ _BASE_INTERVAL = timedelta(minutes=20)
 _LONGEST_INTERVAL = timedelta(hours=24)
 # So many answers of "gone" or "not found" in a row pause a source until a person looks at it.
 _GONE_PAUSES_AFTER = {410: 1, 404: 5}
+# After so many failures at an address that a redirect gave, the configured one is asked again.
+_MOVE_DOUBTED_AFTER = 3
 
 
 class SourceStatus(StrEnum):
@@ -34,6 +39,9 @@ class Source:
 
     Times are aware UTC; ``interval`` is what the feed asked for, in seconds.
     ``configured_url`` is the address in the list of sources; ``url`` where it moved for good.
+    ``error`` is the stable word of the last poll's failure; ``warning`` what was wrong with
+    an answer that could be used all the same (words of ``news.parse.Feed.flaws``, with blanks
+    between). ``articles`` and ``located`` count what was stored and what of it got a place.
     """
 
     id: str
@@ -49,8 +57,10 @@ class Source:
     last_success_at: datetime | None = None
     error_count: int = 0
     error: str | None = None
+    warning: str | None = None
     interval: int = 0
     articles: int = 0
+    located: int = 0
     configured: bool = True
     configured_url: str | None = None
     lease_until: datetime | None = None
@@ -64,11 +74,11 @@ class Source:
         check_text("url", self.url, longest=2048)
         check_link("url", self.url)
         check_link("home", self.home)
-        for name in ("etag", "last_modified", "content_hash", "error"):
+        for name in ("etag", "last_modified", "content_hash", "error", "warning"):
             check_text(name, getattr(self, name) or "", longest=_HEADER_LONGEST, required=False)
         for name in ("next_check_at", "last_check_at", "last_success_at", "lease_until"):
             check_time(name, getattr(self, name))
-        for name in ("error_count", "interval", "articles"):
+        for name in ("error_count", "interval", "articles", "located"):
             check_between(name, getattr(self, name), 0, 2**53)
 
     def due(self, now: datetime) -> bool:
@@ -86,6 +96,8 @@ def after_success(
     last_modified: str | None,
     content_hash: str | None,
     articles: int,
+    located: int = 0,
+    warning: str | None = None,
     asked_interval: int = 0,
     jitter: float = 0.0,
 ) -> Source:
@@ -105,8 +117,10 @@ def after_success(
         next_check_at=now + pause,
         error_count=0,
         error=None,
+        warning=warning,
         interval=asked_interval,
         articles=source.articles + articles,
+        located=source.located + located,
         lease_until=None,
     )
 
@@ -121,8 +135,9 @@ def after_failure(
 ) -> Source:
     """The source after a failed poll: it waits twice as long each time, at most a day.
 
-    ``reason`` is the stable word of FetchError; ``retry_after`` what the server
-    asked for, in seconds. A feed that is gone is paused.
+    So a source that stays broken is still tried once a day, and one success makes it
+    whole again. ``reason`` is the stable word of FetchError; ``retry_after`` what the
+    server asked for, in seconds. A feed that is gone is paused.
     """
     errors = source.error_count + 1
     pause = min(_LONGEST_INTERVAL, _BASE_INTERVAL * 2 ** min(errors - 1, 10))
@@ -132,6 +147,8 @@ def after_failure(
         reason == f"http_{status}" and errors >= count
         for status, count in _GONE_PAUSES_AFTER.items()
     )
+    if source.configured_url not in {None, source.url} and (gone or errors >= _MOVE_DOUBTED_AFTER):
+        source, gone = _at_its_configured_address(source), False
     return replace(
         source,
         status=SourceStatus.PAUSED if gone else source.status,
@@ -143,18 +160,59 @@ def after_failure(
     )
 
 
+def _at_its_configured_address(source: Source) -> Source:
+    """Nothing that was remembered of another address is of use here."""
+    url = source.configured_url or source.url
+    return replace(source, url=url, etag=None, last_modified=None, content_hash=None)
+
+
 def _at_most_a_day(seconds: float) -> timedelta:
     """A pause somebody else asked for, whatever number they sent."""
     longest = _LONGEST_INTERVAL.total_seconds()
     return timedelta(seconds=min(longest, max(0.0, seconds)) if not math.isnan(seconds) else 0)
 
 
+class TopicName(StrEnum):
+    """What an article is about, as people look for it."""
+
+    TRANSPORT = "transport"
+    JUSTICE = "justice"
+    CULTURE = "culture"
+    SPORT = "sport"
+    CITY_HALL = "city_hall"
+    WEATHER = "weather"
+    SCHOOL = "school"
+    HOUSING = "housing"
+    HEALTH = "health"
+    ENVIRONMENT = "environment"
+    SHOPS = "shops"
+    SOLIDARITY = "solidarity"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of an article, and the words that say so."""
+
+    name: TopicName
+    evidence: tuple[Evidence, ...]
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        if not self.evidence:
+            raise InvalidField("topic.evidence", "must not be empty")
+        for evidence in self.evidence:
+            evidence.check()
+
+
 @dataclass(frozen=True, slots=True)
 class Article:
     """One news item of a source: a title, a short summary and a link to the original.
 
-    ``content_hash`` tells an update from a repetition. ``location`` is None for news
-    of the whole city, the region or elsewhere: listed, without a pin.
+    ``content_hash`` tells an update from a repetition; ``entry_hash`` finds it by the id
+    that its feed gives it. ``location`` is None for news of the whole city, the region or
+    elsewhere: listed, without a pin. ``language`` is an ISO 639-1 code. One that is
+    ``withdrawn_at`` a time is a tombstone: empty, on no list, kept so that its feed does
+    not bring it back.
     """
 
     id: str
@@ -168,8 +226,12 @@ class Article:
     image: str | None = None
     updated: datetime | None = None
     location: Location | None = None
+    language: str | None = None
+    topics: tuple[Topic, ...] = ()
     content_hash: str = ""
+    entry_hash: str = ""
     expires_at: datetime | None = None
+    withdrawn_at: datetime | None = None
     demo: bool = False
     version: int = 0
     kind: str = field(default="news", init=False)
@@ -178,13 +240,33 @@ class Article:
         """Raise InvalidField when a field breaks its rule."""
         check_id("id", self.id)
         check_id("source_id", self.source_id)
-        check_text("title", self.title, longest=TITLE_LONGEST)
+        check_text("title", self.title, longest=TITLE_LONGEST, required=self.withdrawn_at is None)
         check_text("summary", self.summary, longest=SUMMARY_LONGEST, required=False)
         check_link("link", self.link)
         check_link("image", self.image)
         check_text("author", self.author or "", longest=AUTHOR_LONGEST, required=False)
-        check_text("content_hash", self.content_hash, longest=128, required=False)
-        for name in ("published", "updated", "expires_at"):
+        for name in ("content_hash", "entry_hash"):
+            check_text(name, getattr(self, name), longest=128, required=False)
+        check_text("language", self.language or "", longest=8, required=False)
+        for name in ("published", "updated", "expires_at", "withdrawn_at"):
             check_time(name, getattr(self, name))
         if self.location is not None:
             self.location.check()
+        for topic in self.topics:
+            topic.check()
+
+
+def withdrawn(article: Article, now: datetime) -> Article:
+    """The tombstone of an article: nothing of what it said is left."""
+    return Article(
+        id=article.id,
+        source_id=article.source_id,
+        source_name=article.source_name,
+        title="",
+        published=article.published,
+        entry_hash=article.entry_hash,
+        expires_at=article.expires_at,
+        withdrawn_at=article.withdrawn_at or now,
+        demo=article.demo,
+        version=article.version,
+    )

@@ -47,6 +47,24 @@ def clean_link(raw: object, base: str | None = None) -> str | None:
     return link
 
 
+def same_address(link: str) -> str:
+    """A clean link as a key: with and without TLS, ``www.`` or a last slash it is one address."""
+    parts = urlsplit(link)
+    path = parts.path.rstrip("/")
+    return urlunsplit(("", site_of(link), path, parts.query, parts.fragment))
+
+
+def site_of(link: str | None) -> str:
+    """The host of a clean link without ``www.``; empty where there is none."""
+    return ((urlsplit(link).hostname or "") if link else "").removeprefix("www.")
+
+
+def is_front_page(link: str) -> bool:
+    """Whether a clean link leads to a site as a whole."""
+    parts = urlsplit(link)
+    return not (parts.path.strip("/") or parts.query or parts.fragment)
+
+
 def _without_tracking(query: str) -> str:
     """Only touched when something must go, so that odd queries stay as they are."""
     pairs = query.split("&") if query else []

@@ -7,6 +7,7 @@ broken markup, dates, links, plain text.
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import json
 import logging
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import feedparser
@@ -36,8 +38,20 @@ _EXCERPT_LONGEST = 400
 _CHUNK = 200
 # Processor time, so that a busy machine reads the same as an idle one.
 _SECONDS = 7.0
-_IMAGE = re.compile(r"""<img\b[^<>]{0,2000}?\ssrc\s?=\s?["']?([^"'\s<>]{1,2048})""", re.IGNORECASE)
+_IMAGE = re.compile(r"<img\b[^<>]{1,4000}>", re.IGNORECASE)
+_IMAGE_SOURCE = re.compile(r"""\ssrc\s?=\s?["']?([^"'\s<>]{1,2048})""", re.IGNORECASE)
+_IMAGE_SIDE = re.compile(r"""\s(?:width|height)\s?=\s?["']?(\d{1,5})\b(?!%)""", re.IGNORECASE)
+# Smaller than an icon: such pictures count readers. Larger than a photograph: nobody waits.
+_IMAGE_SIDE_LEAST = 32
+_IMAGE_BYTES_MOST = 10_000_000
+_IMAGES_LOOKED_AT = 10
 _IMAGE_FILE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)(?:\?|$)", re.IGNORECASE)
+# RFC 6721: the feed takes an entry back.
+_DELETED = re.compile(
+    r"""<(?:[\w.-]{1,40}:)?deleted-entry\s[^<>]{0,2000}?\bref\s?=\s?(?:"([^"<>]{1,1024})"|'([^'<>]{1,1024})')"""
+)
+_DELETED_MOST = 1_000
+_LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
 _PERIODS = {
     "hourly": 3600,
     "daily": 86400,
@@ -71,12 +85,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed: its title, its home page, how long it asks to be left alone, its entries."""
+    """A feed: its title, its home page, how long it asks to be left alone, its entries.
+
+    ``language`` is the ISO 639-1 code the feed gives itself; ``deleted`` the ids of entries
+    it takes back (RFC 6721). ``flaws`` says what is missing although the rest could be read:
+    ``truncated`` (the feed has no end), ``too_many`` (entries left out at the limit),
+    ``skipped`` (entries that cannot be read).
+    """
 
     title: str
     home: str | None
     ttl_seconds: int
     entries: tuple[Entry, ...]
+    language: str | None = None
+    deleted: tuple[str, ...] = ()
+    flaws: tuple[str, ...] = ()
 
 
 def parse(
@@ -108,7 +131,10 @@ def parse(
         markup = repair(text)
         del text
         feed = _parse_xml(markup, base_url, now, deadline, most)
-    return replace(feed, entries=_with_distinct_ids(feed.entries[:most]))
+    flaws = feed.flaws
+    if most is not None and len(feed.entries) > most and "too_many" not in flaws:
+        flaws = (*flaws, "too_many")
+    return replace(feed, entries=_with_distinct_ids(feed.entries[:most]), flaws=flaws)
 
 
 # --- XML through feedparser ---------------------------------------------------------------
@@ -126,7 +152,8 @@ def _parse_xml(
     entries: list[Entry] = []
     channel: dict[str, Any] = {}
     home: str | None = None
-    for number, parsed in enumerate(_feedparser_runs(markup, deadline)):
+    runs = _Runs(markup, deadline)
+    for number, parsed in enumerate(runs):
         if number == 0:
             channel = parsed["feed"]
             home = clean_link(dict.get(channel, "link"), base_url)
@@ -134,36 +161,64 @@ def _parse_xml(
         entries += [_entry(raw, base, now, atom=atom) for raw in parsed["entries"]]
         if most is not None and len(entries) >= most:
             break
-    title = plain_text(dict.get(channel, "title"), 200)
-    return Feed(title, home, _ttl(channel), tuple(entries))
+    flaws = {
+        "truncated": markup.truncated,
+        "too_many": bool(runs.left) or len(markup.entries) == ENTRIES_READ,
+        "skipped": bool(runs.skipped),
+    }
+    return Feed(
+        plain_text(dict.get(channel, "title"), 200),
+        home,
+        _ttl(channel),
+        tuple(entries),
+        _language(dict.get(channel, "language")),
+        _deleted(markup.text),
+        tuple(name for name, found in flaws.items() if found),
+    )
 
 
-def _feedparser_runs(markup: Markup, deadline: float) -> Iterator[dict[str, Any]]:
+class _Runs:
     """What feedparser makes of the text, in runs of a few hundred entries.
 
     Where it stumbles over a run, the run is halved until only the bad entry is left out.
+    ``left`` holds the spans not read yet, ``skipped`` counts the entries left out.
     """
-    starts = markup.entries
-    spans = [
-        (first, min(first + _CHUNK, len(starts))) for first in range(0, max(1, len(starts)), _CHUNK)
-    ]
-    spans.reverse()
-    while spans:
-        first, last = spans.pop()
-        if time.thread_time() > deadline:
-            raise FeedUnreadable(f"takes over {_SECONDS:g} s to read: {len(starts)} entries")
-        try:
-            yield _feedparser(_document(markup, first, last))
-        except Exception as error:  # feedparser raises many kinds on hostile input
-            if isinstance(error, MemoryError):
+
+    def __init__(self, markup: Markup, deadline: float) -> None:
+        count = len(markup.entries)
+        self.left = [
+            (first, min(first + _CHUNK, count)) for first in range(0, max(1, count), _CHUNK)
+        ]
+        self.left.reverse()
+        self.skipped = 0
+        self._markup = markup
+        self._deadline = deadline
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        count = len(self._markup.entries)
+        while self.left:
+            first, last = self.left.pop()
+            if time.thread_time() > self._deadline:
+                raise FeedUnreadable(f"takes over {_SECONDS:g} s to read: {count} entries")
+            try:
+                parsed = _feedparser(_document(self._markup, first, last))
+            except MemoryError:
                 raise
-            if last - first <= 1:
-                log.info("entry %d of a feed skipped: %s", first, type(error).__name__)
-                if not starts:
+            except Exception as error:  # feedparser raises many kinds on hostile input
+                if not count:
                     raise FeedUnreadable("not a feed that can be read") from error
-                continue
-            middle = (first + last) // 2
-            spans += [(middle, last), (first, middle)]
+                self._halve(first, last, error)
+            else:
+                self.skipped += max(0, last - first - len(parsed["entries"]))
+                yield parsed
+
+    def _halve(self, first: int, last: int, error: Exception) -> None:
+        if last - first <= 1:
+            log.info("entry %d of a feed skipped: %s", first, type(error).__name__)
+            self.skipped += 1
+            return
+        middle = (first + last) // 2
+        self.left += [(middle, last), (first, middle)]
 
 
 def _feedparser(document: str) -> dict[str, Any]:
@@ -254,22 +309,44 @@ def _image(raw: dict[str, Any], base: str | None) -> str | None:
     candidates = [
         *(e.get("href") for e in links if e.get("rel") == "enclosure" and _is_image(e, "href")),
         *(e.get("url") for e in dict.get(raw, "media_content") or () if _is_image(e, "url")),
-        *(e.get("url") for e in dict.get(raw, "media_thumbnail") or ()),
+        *(e.get("url") for e in dict.get(raw, "media_thumbnail") or () if _is_sized(e)),
     ]
     cleaned = (clean_link(candidate, base) for candidate in candidates)
     return next((image for image in cleaned if image), None)
 
 
 def _is_image(media: dict[str, Any], address: str) -> bool:
+    if not _is_sized(media):
+        return False
     kind = str(media.get("type") or media.get("medium") or "")
     return kind.startswith("image") or (
         not kind and bool(_IMAGE_FILE.search(str(media.get(address) or "")))
     )
 
 
+def _is_sized(media: dict[str, Any]) -> bool:
+    """Whether a picture has a reasonable size, as far as the feed tells."""
+    told = [str(media.get(key) or "") for key in ("width", "height")]
+    if any(side.isdecimal() and int(side[:6]) < _IMAGE_SIDE_LEAST for side in told):
+        return False
+    size = str(media.get("length") or media.get("filesize") or "")
+    return not size.isdecimal() or (len(size) < 10 and int(size) <= _IMAGE_BYTES_MOST)
+
+
 def _image_in(fragment: str, base: str | None) -> str | None:
-    match = _IMAGE.search(fragment[:20_000]) if "<img" in fragment[:20_000].lower() else None
-    return clean_link(match[1].replace("&amp;", "&"), base) if match else None
+    """The first picture of a text that is no counting pixel."""
+    start = fragment[:20_000]
+    if "<img" not in start.lower():
+        return None
+    for tag in islice(_IMAGE.finditer(start), _IMAGES_LOOKED_AT):
+        sides = _IMAGE_SIDE.findall(tag[0])
+        source = _IMAGE_SOURCE.search(tag[0])
+        if source is None or any(int(side) < _IMAGE_SIDE_LEAST for side in sides):
+            continue
+        image = clean_link(source[1].replace("&amp;", "&"), base)
+        if image is not None:
+            return image
+    return None
 
 
 def _point(raw: dict[str, Any]) -> tuple[float | None, float | None]:
@@ -297,6 +374,21 @@ def _positions(coordinates: Any) -> Iterator[tuple[float, float]]:
         return
     for part in coordinates:
         yield from _positions(part)
+
+
+def _language(told: object) -> str | None:
+    """The ISO 639-1 code with which a language tag starts."""
+    match = _LANGUAGE.match(told.strip()) if isinstance(told, str) else None
+    return match[0].lower() if match else None
+
+
+def _deleted(text: str) -> tuple[str, ...]:
+    """The ids of the entries that the feed takes back."""
+    if "deleted-entry" not in text:
+        return ()
+    found = islice(_DELETED.finditer(text), _DELETED_MOST)
+    refs = (" ".join(html.unescape(match[1] or match[2]).split()) for match in found)
+    return tuple(dict.fromkeys(ref for ref in refs if ref))
 
 
 def _ttl(channel: dict[str, Any]) -> int:
@@ -329,7 +421,14 @@ def _parse_json(text: str, base_url: str | None, now: datetime | None) -> Feed:
     entries = [
         _json_entry(item, base, now) for item in items[:ENTRIES_READ] if isinstance(item, dict)
     ]
-    return Feed(plain_text(document.get("title"), 200), home, 0, tuple(entries))
+    return Feed(
+        plain_text(document.get("title"), 200),
+        home,
+        0,
+        tuple(entries),
+        _language(document.get("language")),
+        flaws=("too_many",) if len(items) > ENTRIES_READ else (),
+    )
 
 
 def _json_entry(item: dict[str, Any], base: str | None, now: datetime | None) -> Entry:

@@ -10,8 +10,8 @@ import hashlib
 import logging
 import random
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from cityverse.data.store import Store
 from cityverse.domain.news import (
-    SUMMARY_LONGEST,
+    EXCERPT_LONGEST,
     TITLE_LONGEST,
     Article,
     Source,
@@ -37,16 +37,32 @@ from cityverse.errors import (
     StoreError,
     VersionConflict,
 )
+from cityverse.news.dates import EARLIEST
 from cityverse.news.feeds import FeedConfig
 from cityverse.news.fetch import Fetched, fetch
+from cityverse.news.language import language_of
+from cityverse.news.links import is_front_page, same_address, site_of
 from cityverse.news.locate import Locator
-from cityverse.news.parse import Entry, parse
+from cityverse.news.parse import Entry, Feed, parse
+from cityverse.news.text import excerpt
+from cityverse.news.topics import topics_of
 from cityverse.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _HOSTS_AT_ONCE = 4
 _ENTRIES_MOST = 500
+_LOOKED_AT_MOST = 1_000
+_ASKED_ELSEWHERE = "asked by another worker just now"
+# Between two requests to one host, in seconds.
+_HOST_PAUSE = 1.0
+# So many stories behind one link: it leads to a section, not to a story.
+_STORIES_OF_SECTION = 3
+# What an article takes over from its feed with each update.
+_FROM_FEED = (
+    *("title", "summary", "author", "image", "link", "updated", "location"),
+    *("language", "topics", "content_hash", "entry_hash"),
+)
 # A clock that is a little ahead is no news from the future.
 _AHEAD_MOST = timedelta(minutes=15)
 
@@ -60,6 +76,8 @@ class Result:
     new: int = 0
     updated: int = 0
     located: int = 0
+    withdrawn: int = 0
+    new_located: int = 0
     error: str | None = None
     note: str = ""
 
@@ -68,22 +86,40 @@ class Result:
             return f"{self.source_id}: failed, {self.error}"
         if self.note:
             return f"{self.source_id}: {self.note}"
-        return (
+        text = (
             f"{self.source_id}: {self.entries} entries, {self.new} new, "
             f"{self.updated} updated, {self.located} of these located"
         )
+        return f"{text}, {self.withdrawn} withdrawn" if self.withdrawn else text
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
 
 
 class Poller:
-    """Polls sources of a store with one locator; safe to use by threads."""
+    """Polls sources of a store with one locator; safe to use by threads.
+
+    ``host_pause`` is waited between two requests to one host, in seconds.
+    """
 
     def __init__(
-        self, store: Store, settings: Settings, *, rng: random.Random | None = None
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        rng: random.Random | None = None,
+        clock: Callable[[], datetime] = _clock,
+        host_pause: float = _HOST_PAUSE,
     ) -> None:
         self._store = store
         self._settings = settings
         self._locator = Locator()
         self._random = rng or random.SystemRandom()
+        self._clock = clock
+        self._host_pause = host_pause
+        # Threads share one processor anyway; so no two large feeds are in memory at a time.
+        self._parsing = threading.Lock()
 
     def configure(self, feeds: Iterable[FeedConfig]) -> None:
         """Make the configured sources match ``feeds``; a source no longer named is paused."""
@@ -136,18 +172,31 @@ class Poller:
             by_host[urlsplit(source.url).hostname or ""].append(source)
 
         def poll_host(of_host: list[Source]) -> list[Result]:
-            return [self.poll_one(source) for source in of_host if not stop.is_set()]
+            return list(self._poll_host(of_host, stop))
 
         with ThreadPoolExecutor(_HOSTS_AT_ONCE, thread_name_prefix="poll") as pool:
             return [
                 result for results in pool.map(poll_host, by_host.values()) for result in results
             ]
 
+    def _poll_host(self, sources: Sequence[Source], stop: threading.Event) -> Iterable[Result]:
+        for number, source in enumerate(sources):
+            if stop.is_set() or (number and stop.wait(self._host_pause)):
+                return
+            result = self.poll_one(source)
+            yield result
+            if result.note == _ASKED_ELSEWHERE:
+                return  # another worker is at this host; what is left is due in the next round
+
     def poll_one(self, source: Source) -> Result:
         """Poll one source under a lease; every failure becomes part of its state."""
-        leased = self._store.sources.lease(source, datetime.now(UTC))
+        try:
+            leased = self._store.sources.lease(source, self._clock())
+        except StoreError as error:
+            log.warning("source %s cannot be leased: %s", source.id, error)
+            return Result(source.id, error="store")
         if leased is None:
-            return Result(source.id, note="asked by another worker just now")
+            return Result(source.id, note=_ASKED_ELSEWHERE)
         try:
             return self._poll_leased(leased)
         except FetchError as error:
@@ -163,7 +212,7 @@ class Poller:
     def _failed(
         self, source: Source, reason: str, error: Exception, retry_after: float | None = None
     ) -> Result:
-        now = datetime.now(UTC)
+        now = self._clock()
         if source.error != reason:  # a failure that goes on is logged once
             log.warning("source %s: %s", source.id, error)
         jitter = self._random.random()
@@ -179,57 +228,98 @@ class Poller:
             last_modified=source.last_modified,
             allow_private=self._settings.news_allow_private,
         )
-        now = datetime.now(UTC)
-        result = Result(source.id, note="not modified")
-        content_hash = source.content_hash
-        interval = fetched.interval_seconds or source.interval
-        if fetched.status == "new":
-            content_hash = hashlib.sha256(fetched.data).hexdigest()
-            if content_hash != source.content_hash:
-                feed = parse(fetched.data, base_url=fetched.url, now=now, most=_ENTRIES_MOST)
-                result = self.store_entries(source, feed.entries, now)
-                interval = max(interval, feed.ttl_seconds or 0)
-        self._succeeded(source, fetched, content_hash, interval, result, now)
+        now = self._clock()
+        content_hash = hashlib.sha256(fetched.data).hexdigest()
+        if fetched.status == "not_modified" or content_hash == source.content_hash:
+            result = Result(source.id, note="not modified")
+            self._succeeded(source, fetched, None, result, now)
+            return result
+        with self._parsing:
+            feed = parse(fetched.data, base_url=fetched.url, now=now, most=_ENTRIES_MOST)
+        result = self.store_entries(source, feed.entries, now, language=feed.language)
+        result = replace(result, withdrawn=self._take_back(source, feed, now))
+        self._succeeded(replace(source, content_hash=content_hash), fetched, feed, result, now)
         return result
 
     def _succeeded(
-        self,
-        source: Source,
-        fetched: Fetched,
-        content_hash: str | None,
-        interval: int,
-        result: Result,
-        now: datetime,
+        self, source: Source, fetched: Fetched, feed: Feed | None, result: Result, now: datetime
     ) -> None:
+        """Keep what the next request needs; without a new ``feed`` its own wishes stay."""
+        unchanged = fetched.status == "not_modified"
+        wish = max(feed.ttl_seconds if feed else source.interval, fetched.interval_seconds)
+        warning = " ".join(feed.flaws) or None if feed else source.warning
+        if warning and warning != source.warning:
+            log.warning("source %s is not read in full: %s", source.id, warning)
         done = after_success(
             source,
             now,
-            etag=fetched.etag,
-            last_modified=fetched.last_modified,
-            content_hash=content_hash,
+            # An answer of "not modified" need not repeat what identifies the feed.
+            etag=fetched.etag or (source.etag if unchanged else None),
+            last_modified=fetched.last_modified or (source.last_modified if unchanged else None),
+            content_hash=source.content_hash,
             articles=result.new,
-            asked_interval=interval,
+            located=result.new_located,
+            warning=warning,
+            asked_interval=max(wish, int(fetched.retry_after or 0)),
             jitter=self._random.random(),
         )
+        done = replace(done, interval=wish)
         if fetched.moved_permanently_to:
             done = replace(done, url=fetched.moved_permanently_to)
         self._keep(source, done)
 
-    def store_entries(self, source: Source, entries: Sequence[Entry], now: datetime) -> Result:
-        """Store what is new or changed, oldest first so that a crash loses no older entry."""
-        articles = {article.id: article for article in self._articles(source, entries, now)}
-        known = self._store.news.find_many(articles)
-        new = updated = located = 0
+    def store_entries(
+        self,
+        source: Source,
+        entries: Sequence[Entry],
+        now: datetime,
+        *,
+        language: str | None = None,
+    ) -> Result:
+        """Store what is new or changed, oldest first so that a crash loses no older entry.
+
+        ``language`` is what the feed says of itself.
+        """
+        articles = self._articles(source, entries, now, language)
+        known = self._store.news.known(articles)
+        new = updated = located = new_located = 0
         for article in sorted(articles.values(), key=lambda a: (a.published, a.id)):
             stored = known.get(article.id)
-            if stored is not None and stored.content_hash == article.content_hash:
-                continue
-            located += article.location is not None
             if stored is None:
-                new += self._create(article)
-            else:
-                updated += self._update(stored, article)
-        return Result(source.id, len(entries), new, updated, located)
+                created = self._create(article)
+                new += created
+                new_located += created and article.location is not None
+            elif self._differs(stored, article):
+                changed = self._update(stored, article)
+                updated += changed
+                located += changed and article.location is not None
+        return Result(
+            source.id, len(entries), new, updated, located + new_located, new_located=new_located
+        )
+
+    @staticmethod
+    def _differs(stored: Article, article: Article) -> bool:
+        if stored.withdrawn_at is not None:
+            return _outlives(article, stored)
+        # What another section brought first is that section's to change.
+        return stored.source_id == article.source_id and stored.content_hash != article.content_hash
+
+    def _take_back(self, source: Source, feed: Feed, now: datetime) -> int:
+        """Withdraw the articles whose entries the feed has taken back."""
+        live = {entry.id for entry in feed.entries}
+        gone = {_hash(ref) for ref in feed.deleted if ref not in live}
+        if not gone:
+            return 0
+        newest = self._store.news.of_source(source.id, most=_LOOKED_AT_MOST)
+        found = [article for article in newest if article.entry_hash in gone]
+        return sum(self._withdraw(article, now) for article in found)
+
+    def _withdraw(self, article: Article, now: datetime) -> bool:
+        try:
+            self._store.news.withdraw(article, now)
+        except VersionConflict:
+            return False  # it was changed just now; a feed says such things more than once
+        return True
 
     def _create(self, article: Article) -> bool:
         try:
@@ -242,37 +332,72 @@ class Poller:
         return True
 
     def _update(self, stored: Article, article: Article) -> bool:
+        if stored.withdrawn_at is not None:  # as long as it is offered, it stays withdrawn
+            self._replace(stored, replace(stored, expires_at=article.expires_at))
+            return False
         # The first publication time stays: an update must not jump to the top as new.
-        changed = replace(article, published=stored.published, expires_at=stored.expires_at)
+        return self._replace(
+            stored, replace(stored, **{name: getattr(article, name) for name in _FROM_FEED})
+        )
+
+    def _replace(self, stored: Article, article: Article) -> bool:
         try:
-            self._store.news.replace(stored, changed)
+            self._store.news.replace(stored, article)
         except (VersionConflict, InvalidField) as error:
             log.info("an update of %s is left out: %s", article.source_id, error)
             return False
         return True
 
     def _articles(
-        self, source: Source, entries: Sequence[Entry], now: datetime
-    ) -> Iterable[Article]:
+        self, source: Source, entries: Sequence[Entry], now: datetime, language: str | None
+    ) -> dict[str, Article]:
+        """The entries as articles by their ids; of several at one link the latest."""
         kept_for = timedelta(days=self._settings.news_retention_days)
+        sections = _sections(entries)
+        latest: dict[str, Entry] = {}
         for entry in entries:
-            published = _publication(entry, now)
-            if entry.title and published + kept_for > now:
-                yield Article(
-                    id=_article_id(source.id, entry),
-                    source_id=source.id,
-                    source_name=source.name,
-                    title=entry.title[:TITLE_LONGEST],
-                    published=published,
-                    link=entry.link,
-                    summary=(entry.summary or "")[:SUMMARY_LONGEST],
-                    author=entry.author,
-                    image=entry.image,
-                    updated=entry.updated,
-                    location=self.locate(entry),
-                    content_hash=_content_hash(entry),
-                    expires_at=published + kept_for,
-                )
+            if entry.title and _publication(entry, now) + kept_for > now:
+                own_id = _article_id(source, entry, sections)
+                if own_id not in latest or _changed(latest[own_id]) < _changed(entry):
+                    latest[own_id] = entry
+        return {
+            own_id: self._article(own_id, source, entry, now, kept_for, language)
+            for own_id, entry in latest.items()
+        }
+
+    def _article(
+        self,
+        own_id: str,
+        source: Source,
+        entry: Entry,
+        now: datetime,
+        kept_for: timedelta,
+        language: str | None,
+    ) -> Article:
+        entry = replace(
+            entry,
+            title=entry.title[:TITLE_LONGEST],
+            summary=excerpt(entry.summary, EXCERPT_LONGEST),
+        )
+        published = _publication(entry, now)
+        return Article(
+            id=own_id,
+            source_id=source.id,
+            source_name=source.name,
+            title=entry.title,
+            published=published,
+            link=entry.link,
+            summary=entry.summary,
+            author=entry.author,
+            image=entry.image,
+            updated=entry.updated,
+            location=self.locate(entry),
+            language=language_of(f"{entry.title}. {entry.summary}", language),
+            topics=topics_of(entry.title, entry.summary),
+            content_hash=_content_hash(entry),
+            entry_hash=_hash(entry.id),
+            expires_at=published + kept_for,
+        )
 
     def locate(self, entry: Entry) -> Location | None:
         """Where an entry is: as its words say, else as the feed itself says."""
@@ -297,10 +422,39 @@ def _publication(entry: Entry, now: datetime) -> datetime:
     return now if published > now + _AHEAD_MOST else published
 
 
-def _article_id(source_id: str, entry: Entry) -> str:
-    """One story in several sections of a source has one link, and so one id."""
-    identity = entry.link or entry.id
-    return hashlib.sha256(f"{source_id}\n{identity}".encode()).hexdigest()[:32].upper()
+def _changed(entry: Entry) -> datetime:
+    return entry.updated or entry.published or EARLIEST
+
+
+def _sections(entries: Iterable[Entry]) -> set[str]:
+    """The links that lead to no single story, since several stories share them."""
+    titles = {(entry.link, entry.title) for entry in entries if entry.link}
+    stories = Counter(link for link, _ in titles)
+    return {link for link, count in stories.items() if link and count >= _STORIES_OF_SECTION}
+
+
+def _article_id(source: Source, entry: Entry, sections: set[str]) -> str:
+    """One story in several sections of a site has one link, and so one id.
+
+    That holds across the sources of the site too; on another site, a link is no proof.
+    """
+    scope, identity = source.id, entry.id
+    if entry.link and entry.link not in sections and not is_front_page(entry.link):
+        identity = same_address(entry.link)
+        home = site_of(source.home)
+        scope = home if home and f".{site_of(entry.link)}".endswith(f".{home}") else source.id
+    return _hash(f"{scope}\n{identity}").upper()
+
+
+def _outlives(article: Article, stored: Article) -> bool:
+    """Whether an article would be kept a day longer than what is stored of it, or more."""
+    if article.expires_at is None or stored.expires_at is None:
+        return False
+    return article.expires_at - stored.expires_at > timedelta(days=1)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _content_hash(entry: Entry) -> str:

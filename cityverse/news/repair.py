@@ -50,10 +50,14 @@ _FEED_START = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Clean XML from its root element on, and where each of its entries starts."""
+    """Clean XML from its root element on, and where each of its entries starts.
+
+    ``truncated`` tells that the root element is never closed: the end of the feed is missing.
+    """
 
     text: str
     entries: tuple[int, ...]
+    truncated: bool
 
 
 def strip_controls(text: str) -> str:
@@ -155,6 +159,8 @@ class _Repairer:
         self.mends = 0
         self.cut: tuple[int, int] | None = None
         self.entries: list[int] = []
+        self.root = ""
+        self.whole = False
 
     def run(self) -> Markup:
         match_token = _TOKEN.search
@@ -178,7 +184,7 @@ class _Repairer:
                 break
         else:
             self._copy_to(self.cut[0] if self.cut else len(text))
-        return Markup("".join(self.pieces), tuple(self.entries))
+        return Markup("".join(self.pieces), tuple(self.entries), not self.whole)
 
     def _put(self, piece: str) -> None:
         self.pieces.append(piece)
@@ -251,17 +257,22 @@ class _Repairer:
             raise FeedUnreadable("too many tags, in one entry or in all")
         match = _NAME.match(tag)
         name = match[1].lower() if match else ""
+        self.root = self.root or name
         if tag[1] == "/":
+            self.whole = self.whole or name == self.root
             self.depth = self.entry_depth if name in {"item", "entry"} else self.depth - 1
             return True
         if name in {"item", "entry"}:
             if len(self.entries) == ENTRIES_READ:
                 self._copy_to(start)
+                self.whole = True  # what is missing was left out, not lost on the way
                 return False
             self._copy_to(start)
             self.entries.append(self.length)
             self.entry_depth, self.entry_tags = self.depth, 0
-        if tag[-2] != "/":
+        if tag[-2] == "/":
+            self.whole = self.whole or self.depth == 0
+        else:
             self.depth += 1
             if self.depth > DEEPEST:
                 raise FeedUnreadable(f"elements nested over {DEEPEST} deep")

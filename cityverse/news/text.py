@@ -53,6 +53,15 @@ def plain_text(fragment: object, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
+def excerpt(text: str, longest: int) -> str:
+    """The start of a plain text, at most ``longest`` characters, ended behind a whole word."""
+    if len(text) <= longest:
+        return text
+    start = text[: longest - 1]
+    words = start.rpartition(" ")[0] if len(start.rpartition(" ")[0]) > longest // 2 else start
+    return words.rstrip(" ,;:–-") + "…"
+
+
 def speak_utf8(stream: TextIO) -> None:
     """Make a standard stream UTF-8, whatever the locale says; other streams stay as they are."""
     if isinstance(stream, io.TextIOWrapper):

@@ -132,6 +132,12 @@ _life(*AN_EVENT, {"title": "Troc de livres"}, _with(AN_ASSOCIATION))
 _life(*A_CAMPAIGN, {"title": "Un puits"}, _with(AN_ASSOCIATION))
 _life(*A_PRODUCT, {"name": "Corbeille"}, _with(AN_ASSOCIATION))
 _life(NewsRepository, article(expires_at=LATER), {"title": "Autre titre"}, _nothing)
+scenario(
+    NewsRepository,
+    "withdraw",
+    lambda r, a: r.withdraw(a, LATER),
+    _with((NewsRepository, article(expires_at=LATER, location=location()))),
+)
 _life(SourceRepository, source(), {"name": "La Gazette"}, _nothing)
 _life(ReportRepository, report(), {"text": "Encore"}, _with(A_USER))
 _life(*A_COMMENT, {"text": "Merci !"}, _with(A_USER, AN_ASSOCIATION, A_POST))

@@ -6,6 +6,7 @@ import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -16,10 +17,20 @@ BOMB = gzip.compress(b" " * 30_000_000)
 BROTLI_BOMB = brotli.compress(b" " * 30_000_000, quality=5)
 
 
+@dataclass
+class Served:
+    """A running server: its address, the requests it saw, and pages it gives out as they are."""
+
+    url: str
+    seen: list[dict[str, str]] = field(default_factory=list)
+    pages: dict[str, bytes] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    asked_silent: threading.Event = field(default_factory=threading.Event)
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    stopping: ClassVar[threading.Event]
-    seen: ClassVar[list[dict[str, str]]]
+    served: ClassVar[Served]
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -38,7 +49,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def do_GET(self) -> None:
-        self.seen.append({k.lower(): v for k, v in self.headers.items()} | {"path": self.path})
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        self.served.seen.append(headers | {"path": self.path})
+        page = self.served.pages.get(self.path)
+        if page is not None:
+            self.reply(200, page)
+            return
         answer = getattr(self, f"get_{self.path.strip('/').split('?')[0].replace('-', '_')}", None)
         if answer is None:
             self.reply(404)
@@ -56,6 +72,18 @@ class Handler(BaseHTTPRequestHandler):
             Last_Modified="Wed, 22 Apr 2026 09:32:11 GMT",
             Cache_Control="public, max-age=900",
         )
+
+    def get_quiet(self) -> None:
+        if self.headers.get("If-None-Match") == '"v1"':
+            self.reply(304)  # which may be as short as that
+        else:
+            self.get_feed()
+
+    def get_html(self) -> None:
+        self.reply(200, b"<!DOCTYPE html><html><body><h1>502</h1></body></html>")
+
+    def get_busy_long(self) -> None:
+        self.reply(429, Retry_After="18000")
 
     def get_odd_304(self) -> None:
         self.reply(304)
@@ -103,11 +131,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_silent(self) -> None:
         self.close_connection = True
-        self.stopping.wait(20)
+        self.served.asked_silent.set()
+        self.served.stopping.wait(20)
 
     def get_drip(self) -> None:
         self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while not self.stopping.wait(0.02):
+        while not self.served.stopping.wait(0.02):
             try:
                 self.raw(b"x")
             except OSError:
@@ -115,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_drip_headers(self) -> None:
         self.raw(b"HTTP/1.1 200 OK\r\n")
-        while not self.stopping.wait(0.02):
+        while not self.served.stopping.wait(0.02):
             try:
                 self.raw(b"X-A: b\r\n")
             except OSError:
@@ -167,17 +196,17 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def feed_server() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """The server's address, and the list of requests it saw."""
-    stopping, seen = threading.Event(), []
-    handler = type("Bound", (Handler,), {"stopping": stopping, "seen": seen})
-    server = _Server(("127.0.0.1", 0), handler)
+def feed_server() -> Iterator[Served]:
+    """A server on a free port of loopback, ended behind the block."""
+    served = Served("")
+    server = _Server(("127.0.0.1", 0), type("Bound", (Handler,), {"served": served}))
+    served.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", seen
+        yield served
     finally:
-        stopping.set()
+        served.stopping.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from feed_server import FEED, feed_server
+from feed_server import FEED, Served, feed_server
 
 from cityverse.errors import FetchError, InputError
 from cityverse.news.feeds import load
@@ -16,13 +16,13 @@ SMALL = Limits(seconds=5.0, bytes=100_000)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, list[dict[str, str]]]]:
+def server() -> Iterator[Served]:
     with feed_server() as running:
         yield running
 
 
-def test_a_new_feed(server: tuple[str, list[dict[str, str]]]) -> None:
-    url, seen = server
+def test_a_new_feed(server: Served) -> None:
+    url, seen = server.url, server.seen
     got = fetch(f"{url}/feed", allow_private=True)
     assert (got.status, got.data, got.etag) == ("new", FEED, '"v1"')
     assert got.last_modified == "Wed, 22 Apr 2026 09:32:11 GMT"
@@ -34,34 +34,34 @@ def test_a_new_feed(server: tuple[str, list[dict[str, str]]]) -> None:
     assert "if-none-match" not in seen[-1]
 
 
-def test_an_unchanged_feed(server: tuple[str, list[dict[str, str]]]) -> None:
-    url, seen = server
+def test_an_unchanged_feed(server: Served) -> None:
+    url, seen = server.url, server.seen
     got = fetch(f"{url}/feed", etag='"v1"', last_modified="yesterday", allow_private=True)
     assert (got.status, got.data, got.etag) == ("not_modified", b"", '"v1"')
     assert seen[-1]["if-modified-since"] == "yesterday"
 
 
 @pytest.mark.parametrize("path", ["gzip", "members-gzip", "brotli"])
-def test_compression(server: tuple[str, list[dict[str, str]]], path: str) -> None:
-    assert fetch(f"{server[0]}/{path}", allow_private=True).data == FEED
-    assert server[1][-1]["accept-encoding"] == "gzip, deflate, br"
+def test_compression(server: Served, path: str) -> None:
+    assert fetch(f"{server.url}/{path}", allow_private=True).data == FEED
+    assert server.seen[-1]["accept-encoding"] == "gzip, deflate, br"
 
 
 def test_a_bomb_is_not_unpacked_to_see_that_it_is_one(
-    server: tuple[str, list[dict[str, str]]],
+    server: Served,
 ) -> None:
     for path in ("bomb", "brotli-bomb"):
         tracemalloc.start()
         try:
             with pytest.raises(FetchError, match="too_large"):
-                fetch(f"{server[0]}/{path}", allow_private=True, limits=SMALL)
+                fetch(f"{server.url}/{path}", allow_private=True, limits=SMALL)
             assert tracemalloc.get_traced_memory()[1] < 20 * SMALL.bytes
         finally:
             tracemalloc.stop()
 
 
-def test_redirects(server: tuple[str, list[dict[str, str]]]) -> None:
-    url = server[0]
+def test_redirects(server: Served) -> None:
+    url = server.url
     moved = fetch(f"{url}/moved", allow_private=True)
     assert (moved.data, moved.moved_permanently_to) == (FEED, f"{url}/feed")
     temporary = fetch(f"{url}/moved-for-now", allow_private=True)
@@ -93,33 +93,33 @@ def test_redirects(server: tuple[str, list[dict[str, str]]]) -> None:
         ("too-far", "protocol"),
     ],
 )
-def test_bad_answers(server: tuple[str, list[dict[str, str]]], path: str, reason: str) -> None:
+def test_bad_answers(server: Served, path: str, reason: str) -> None:
     with pytest.raises(FetchError) as error:
-        fetch(f"{server[0]}/{path}", allow_private=True, limits=SMALL)
+        fetch(f"{server.url}/{path}", allow_private=True, limits=SMALL)
     assert error.value.reason == reason
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("path", ["silent", "drip", "drip-headers"])
-def test_the_deadline_ends_everything(server: tuple[str, list[dict[str, str]]], path: str) -> None:
+def test_the_deadline_ends_everything(server: Served, path: str) -> None:
     started = time.monotonic()
     with pytest.raises(FetchError) as error:
-        fetch(f"{server[0]}/{path}", allow_private=True, limits=Limits(seconds=0.4))
+        fetch(f"{server.url}/{path}", allow_private=True, limits=Limits(seconds=0.4))
     assert error.value.reason == "timeout"
     assert 0.3 < time.monotonic() - started < 3
 
 
-def test_retry_after(server: tuple[str, list[dict[str, str]]]) -> None:
+def test_retry_after(server: Served) -> None:
     with pytest.raises(FetchError) as busy:
-        fetch(f"{server[0]}/busy", allow_private=True)
+        fetch(f"{server.url}/busy", allow_private=True)
     assert (busy.value.reason, busy.value.retry_after) == ("http_429", 120.0)
     with pytest.raises(FetchError) as until:
-        fetch(f"{server[0]}/busy-until", allow_private=True)
+        fetch(f"{server.url}/busy-until", allow_private=True)
     assert (until.value.reason, until.value.retry_after) == ("http_503", 86400.0)
 
 
-def test_private_addresses_are_refused(server: tuple[str, list[dict[str, str]]]) -> None:
-    url, seen = server
+def test_private_addresses_are_refused(server: Served) -> None:
+    url, seen = server.url, server.seen
     before = len(seen)
     port = url.rpartition(":")[2]
     for address in (url, f"http://localhost:{port}", f"http://2130706433:{port}"):
@@ -130,9 +130,9 @@ def test_private_addresses_are_refused(server: tuple[str, list[dict[str, str]]])
 
 
 def test_a_redirect_into_the_private_network_is_refused(
-    server: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, seen = server
+    url, seen = server.url, server.seen
     # The first host counts as public; the second, reached by its redirect, does not.
     monkeypatch.setattr(
         "cityverse.news.fetch.is_public", lambda address: not address.startswith("169.254.")
@@ -145,10 +145,10 @@ def test_a_redirect_into_the_private_network_is_refused(
 
 
 def test_the_connection_goes_to_the_checked_address(
-    server: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that resolves to a public address once and to loopback then stays harmless."""
-    url, seen = server
+    url, seen = server.url, server.seen
     port = int(url.rpartition(":")[2])
     answers = iter(["127.0.0.1", "10.0.0.1", "10.0.0.1"])
     asked: list[str] = []
@@ -170,9 +170,9 @@ def test_the_connection_goes_to_the_checked_address(
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(
-    server: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = int(server[0].rpartition(":")[2])
+    port = int(server.url.rpartition(":")[2])
     real = socket.getaddrinfo
 
     def resolve(host: str, port: int, *args: int, **kinds: int) -> list[tuple[object, ...]]:
@@ -198,9 +198,9 @@ def test_other_failures() -> None:
         assert error.value.reason == "protocol"
 
 
-def test_tls_to_a_plain_server(server: tuple[str, list[dict[str, str]]]) -> None:
+def test_tls_to_a_plain_server(server: Served) -> None:
     with pytest.raises(FetchError) as error:
-        fetch(server[0].replace("http:", "https:") + "/feed", allow_private=True, limits=SMALL)
+        fetch(server.url.replace("http:", "https:") + "/feed", allow_private=True, limits=SMALL)
     assert error.value.reason == "tls"
 
 
