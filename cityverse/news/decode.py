@@ -62,21 +62,35 @@ _DECLARED = re.compile(
 )
 # A wrong byte here and there in UTF-8 text is a slip; more than this share is another charset.
 _SLIPS_PER_LETTER = 0.5
+# Each part of packed data copies all that follow: their number is what hostile data grows by.
+_MEMBERS_MOST = 100
 _SAMPLE = 1024 * 1024
 _HIGH = re.compile(rb"[\x80-\xff]")
 _SLIPS = re.compile("[\udc80-\udcff]")
 
 
 def gunzip(data: bytes, longest: int = LONGEST) -> bytes:
-    """Unpack gzip or zlib data, at most ``longest`` bytes; FeedUnreadable when more or broken."""
-    unpack = zlib.decompressobj(wbits=47)
-    try:
-        out = unpack.decompress(data, longest + 1)
-    except zlib.error as error:
-        raise FeedUnreadable("compressed data is broken") from error
+    """Unpack gzip data (all its members), at most ``longest`` bytes.
+
+    Raises FeedUnreadable when there are more or the data is broken; what is cut short is
+    unpacked as far as it goes.
+    """
+    out = bytearray()
+    rest = data
+    for _ in range(_MEMBERS_MOST):
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            out += unpack.decompress(rest, longest + 1 - len(out))
+        except zlib.error as error:
+            raise FeedUnreadable("compressed data is broken") from error
+        rest = unpack.unused_data
+        if len(out) > longest or not rest.startswith(b"\x1f\x8b"):
+            break
+    else:
+        raise FeedUnreadable("compressed data in too many parts")
     if len(out) > longest:
         raise FeedUnreadable(f"unpacks to more than {longest} bytes")
-    return out
+    return bytes(out)
 
 
 def decode(data: bytes) -> str:

@@ -53,6 +53,7 @@ _NOT_PUBLIC = tuple(
         "64:ff9b:1::/48",
     )
 )
+_MEMBERS_MOST = 100
 _PIECE = 64 * 1024
 
 
@@ -180,7 +181,7 @@ def _read_body(chunks: Iterable[bytes], headers: dict[str, str], longest: int) -
             body += unpack.decompress(chunk, longest + 1 - len(body)) if unpack else chunk
         except (zlib.error, brotli.error) as error:
             raise FetchError("protocol", "compressed body is broken") from error
-        # Packed data can also go on for ever without a byte coming of it.
+        # Packed data can also go on and on without a byte coming of it.
         if max(len(body), received) > longest:
             raise FetchError("too_large", f"over {longest} bytes")
     if unpack and not unpack.eof:
@@ -205,6 +206,7 @@ class _Inflate:
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=47)
         self._fresh = True
+        self._members = 1
 
     @property
     def eof(self) -> bool:
@@ -216,6 +218,9 @@ class _Inflate:
         # What follows a whole member is another one, or rubbish that nobody reads.
         while self.eof and self._inner.unused_data.startswith(b"\x1f\x8b") and len(out) < most:
             rest = self._inner.unused_data
+            self._members += 1
+            if self._members > _MEMBERS_MOST:
+                raise zlib.error("too many members")
             self._inner = zlib.decompressobj(wbits=31)
             out += self._inner.decompress(rest, most - len(out))
         return out

@@ -52,6 +52,8 @@ _DELETED = re.compile(
 )
 _DELETED_MOST = 1_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
+# A value of JSON takes some hundred bytes of memory, however short it is written.
+_JSON_VALUES_MOST = 600_000
 _PERIODS = {
     "hourly": 3600,
     "daily": 86400,
@@ -406,6 +408,8 @@ def _ttl(channel: dict[str, Any]) -> int:
 
 
 def _parse_json(text: str, base_url: str | None, now: datetime | None) -> Feed:
+    if sum(map(text.count, ",[{")) > _JSON_VALUES_MOST:
+        raise FeedUnreadable("too many values in the JSON")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -47,6 +47,16 @@ RDF = (
     '</channel><item rdf:about="https://news.example/a"><title>Un titre</title>'
     "<link>https://news.example/a</link><dc:date>2026-04-22T10:00:00+02:00</dc:date></item></rdf:RDF>"
 )
+ATOM03 = (
+    '<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>J</title><entry><id>urn:1</id>'
+    '<title>Le titre</title><link rel="alternate" type="text/html" href="https://news.example/a"/>'
+    "<issued>2026-04-22T10:00:00Z</issued><modified>2026-04-22T11:00:00Z</modified></entry></feed>"
+)
+DELETED = (
+    '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="urn:2" when="x">'
+    "<at:by><name>Nom</name></at:by><at:comment>Retiré</at:comment></at:deleted-entry>"
+    "<deleted-entry when='x' ref='https://news.example/?a=1&amp;b=2'/>"
+)
 JSON_FEED = {
     "version": "https://jsonfeed.org/version/1.1",
     "title": "Journal",
@@ -349,6 +359,88 @@ CASES: tuple[Case, ...] = (
         1,
         titled("b"),
     ),
+    Case(
+        "counting-pixel",
+        _utf8(
+            rss(
+                item(
+                    extra="<description>&lt;img width='1' height=1 src='https://t.example/p.gif'&gt;"
+                    "&lt;img src='https://news.example/i.jpg' width='640'&gt;</description>"
+                )
+            )
+        ),
+        1,
+        first("image", "https://news.example/i.jpg"),
+    ),
+    Case(
+        "enormous-image",
+        _utf8(
+            rss(
+                item(
+                    extra='<enclosure url="https://news.example/i.tif" type="image/tiff" '
+                    'length="80000000"/>'
+                )
+            )
+        ),
+        1,
+        first("image", None),
+    ),
+    Case(
+        "data-image",
+        _utf8(rss(item(extra='<enclosure url="data:image/png;base64,AA" type="image/png"/>'))),
+        1,
+        first("image", None),
+    ),
+    Case(
+        "future-date",
+        _utf8(rss(item(extra="<pubDate>Wed, 01 Jan 2199 00:00:00 GMT</pubDate>"))),
+        1,
+        first("published", None),
+    ),
+    Case("bidi-title", _utf8(rss(item("a\u202eb\u2066c\u2069d"))), 1, titled("abcd")),
+    Case("bidi-reference", _utf8(rss(item("a&#x202e;b&amp;#8238;c"))), 1, titled("abc")),
+    Case("rss090", _utf8(RDF.replace("/rss/1.0/", "/rss/0.9/")), 1, titled("Un titre")),
+    Case("atom03", _utf8(ATOM03), 1, titled("Le titre")),
+    Case(
+        "atom-deleted",
+        _utf8(ATOM.replace("</entry>", "</entry>" + DELETED)),
+        1,
+        lambda f: f.deleted == ("urn:2", "https://news.example/?a=1&b=2"),
+    ),
+    Case(
+        "language",
+        _utf8(rss(item(), head="<language>fr-FR</language>")),
+        1,
+        lambda f: f.language == "fr",
+    ),
+    Case(
+        "language-nonsense",
+        _utf8(rss(item(), head="<language>French!</language>")),
+        1,
+        lambda f: f.language is None,
+    ),
+    # not whole
+    Case("flaw-none", _utf8(rss(item())), 1, lambda f: f.flaws == ()),
+    Case("flaw-none-atom", _utf8(ATOM) + b"\n<!-- 3 ms -->", 1, lambda f: f.flaws == ()),
+    Case(
+        "flaw-none-empty",
+        b'<feed xmlns="http://www.w3.org/2005/Atom"/>',
+        0,
+        lambda f: f.flaws == (),
+    ),
+    Case(
+        "flaw-truncated",
+        _utf8(rss(item(), item("b")))[:-60],
+        2,
+        lambda f: f.flaws == ("truncated",),
+    ),
+    Case("flaw-truncated-root", _utf8(rss(item()))[:-3], 1, lambda f: f.flaws == ("truncated",)),
+    Case(
+        "flaw-cdata",
+        _utf8("<rss><channel>" + item("<![CDATA[Fin")),
+        1,
+        lambda f: f.flaws == ("truncated",),
+    ),
     # denial of service
     Case(
         "billion-laughs",
@@ -408,6 +500,31 @@ CASES: tuple[Case, ...] = (
     Case("gzip-bomb", gzip.compress(b"<rss>" + b" " * 60_000_000), None),
     Case("gzip-broken", gzip.compress(_utf8(rss(item())))[:20] + b"xxxx", None),
     Case("over-20-mb", b"<rss>" + b"x" * (20 * 1024 * 1024), None),
+    Case("gzip-members", gzip.compress(_utf8(rss())[:60]) + gzip.compress(_utf8(rss())[60:]), 0),
+    Case("gzip-many-members", gzip.compress(b"") * 50_000, None),
+    Case(
+        "gzip-cut",
+        gzip.compress(_utf8(rss(item(), item("Deux"))), 0)[:-70],
+        2,
+        lambda f: f.flaws == ("truncated",),
+    ),
+    Case(
+        "json-flood",
+        b'{"version":"https://jsonfeed.org/version/1","items":[' + b"[[]]," * 999_999,
+        None,
+    ),
+    Case(
+        "json-no-objects",
+        _utf8(json.dumps(JSON_FEED | {"items": [None, 7, "x", [], {"title": ["a"], "url": {}}]})),
+        1,
+        titled(""),
+    ),
+    Case(
+        "json-bad-authors",
+        _utf8(json.dumps(JSON_FEED | {"items": [{"title": "t", "authors": [], "author": 5}]})),
+        1,
+        titled("t"),
+    ),
     Case(
         "json-deep", b'{"version":"https://jsonfeed.org/version/1","items":' + b"[" * 200_000, None
     ),

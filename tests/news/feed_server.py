@@ -127,7 +127,12 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, b"x" * 200_000)
 
     def get_endless(self) -> None:
-        self.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n" + b"x" * 200_000)
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n")
+        while not self.served.stopping.is_set():
+            try:
+                self.raw(b"x" * 65536)
+            except OSError:
+                return
 
     def get_silent(self) -> None:
         self.close_connection = True
@@ -185,6 +190,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_to_file(self) -> None:
         self.reply(302, Location="file:///etc/passwd")
+
+    def get_to_loopback(self) -> None:
+        self.reply(301, Location="http://127.0.0.2:80/feed")
 
     def get_to_metadata(self) -> None:
         self.reply(302, Location="http://169.254.169.254/latest/")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import time
 from datetime import UTC, datetime
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from cityverse.domain.rules import check_link, check_text
 from cityverse.errors import FeedUnreadable
 from cityverse.news.dates import parse_date
-from cityverse.news.links import clean_link
+from cityverse.news.links import clean_link, is_front_page, same_address, site_of
 from cityverse.news.parse import Feed, parse
+from cityverse.news.text import excerpt, plain_text
 
+module = importlib.import_module("cityverse.news.parse")
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REAL = SHARED / "data" / "feeds" / "leparisien-paris-2026-04-22.rss"
@@ -50,7 +53,7 @@ def test_corpus(case: Case) -> None:
 
 
 def test_the_corpus_is_large_enough() -> None:
-    assert len(CASES) >= 60
+    assert len(CASES) >= 110
     assert len({case.name for case in CASES}) == len(CASES)
 
 
@@ -84,11 +87,37 @@ def test_more_entries_than_one_run() -> None:
     assert feed.home == "https://news.example/"
 
 
+def test_a_limit_of_entries_is_said() -> None:
+    items = [item(f"n{n}") for n in range(7)]
+    data = rss(*items).encode()
+    for most, flaws in ((3, ("too_many",)), (6, ("too_many",)), (7, ()), (8, ()), (None, ())):
+        feed = parse(data, most=most)
+        assert [e.title for e in feed.entries] == [f"n{n}" for n in range(most or 7)][:7]
+        assert feed.flaws == flaws
+    many = rss(*(item(f"n{n}") for n in range(450))).encode()  # more than one run
+    assert parse(many, most=200).flaws == ("too_many",)
+
+
+def test_a_feed_that_takes_too_long_is_refused_and_not_cut_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_SECONDS", 0.0)
+    with pytest.raises(FeedUnreadable, match="takes over 0 s to read: 1 entries"):
+        parse(rss(item()).encode())
+
+
+def test_entries_left_out_are_said() -> None:
+    bad = item("mauvais", "<gml:posList>1 2 3</gml:posList>")
+    data = rss(bad, item("b"), attributes='xmlns:gml="http://www.opengis.net/gml"').encode()
+    assert parse(data).flaws == ("skipped",)
+
+
 @pytest.mark.slow
 def test_ten_thousand_entries_and_no_more() -> None:
     items = [f"<item><title>n{n}</title></item>" for n in range(10_050)]
     feed = parse(rss(*items).encode(), now=NOW)
     assert len(feed.entries) == 10_000
+    assert feed.flaws == ("too_many",)
 
 
 def test_times_and_ttl() -> None:
@@ -191,6 +220,44 @@ def test_no_text_breaks_the_date_reader(text: str) -> None:
 )
 def test_links(raw: object, expected: str | None) -> None:
     assert clean_link(raw, "https://base.example/") == expected
+
+
+def test_one_address_is_one_key() -> None:
+    same = ("https://www.a.example/x", "http://a.example/x/", "https://a.example/x")
+    assert len({same_address(link) for link in same}) == 1
+    others = ("https://a.example/x?id=2", "https://a.example/y", "https://b.example/x#2")
+    assert len({same_address(link) for link in (*others, same[0])}) == 4
+    assert (site_of("https://www.a.example:8080/x"), site_of(None)) == ("a.example", "")
+    front = [is_front_page(f"https://a.example{rest}") for rest in ("", "/", "/x", "/?p=1")]
+    assert front == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\u202eb\u2066c\u2069 d\u200f", "abc d\u200f"),
+        ("<b>gras</b>&nbsp;et&#x202e; simple", "gras et simple"),
+        ("<script>x()</script><style>y</style>reste", "reste"),
+        ("&lt;img src=x onerror=alert(1)&gt;fin", "fin"),
+        ("&amp;lt;svg onload=x&amp;gt;&amp;lt;/svg&amp;gt;fin", "fin"),
+        ("un <iframe src='x'>mot</iframe> deux", "un deux"),
+        (7, ""),
+    ],
+)
+def test_plain_text(text: object, expected: str) -> None:
+    assert plain_text(text, 100) == expected
+
+
+@given(st.text(max_size=200), st.integers(2, 80))
+def test_an_excerpt_is_the_start_of_a_text(text: str, longest: int) -> None:
+    start = excerpt(text, longest)
+    assert len(start) <= longest
+    assert start == text or (start[-1] == "…" and text.startswith(start[:-1]))
+
+
+def test_an_excerpt_ends_behind_a_word() -> None:
+    assert excerpt("un deux, trois quatre cinq", 16) == "un deux, trois…"
+    assert excerpt("un deux", 7) == "un deux"
 
 
 def test_parsing_stays_within_reach_of_feedparser() -> None:
