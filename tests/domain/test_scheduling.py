@@ -1,5 +1,6 @@
 """When a source is asked again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,3 +94,64 @@ def test_a_source_is_due_when_its_time_has_come():
     assert source(next_check_at=NOW).due(NOW)
     assert not source(next_check_at=NOW + timedelta(seconds=1)).due(NOW)
     assert not source(status=SourceStatus.PAUSED).due(NOW)
+
+
+@given(
+    shift=st.timedeltas(timedelta(days=-3650), timedelta(days=3650)),
+    errors=st.integers(0, 40),
+    jitter=jitters,
+    retry_after=pauses,
+    asked=st.integers(0, 10**6),
+)
+def test_the_schedule_knows_no_clock_but_the_time_it_is_given(
+    shift, errors, jitter, retry_after, asked
+):
+    """The same state at another time leads to the same pause and the same state."""
+    before = source(error_count=errors, etag='"1"', articles=4)
+    kinds = {"retry_after": retry_after, "jitter": jitter}
+    pairs = [
+        [after_failure(before, at, "timeout", **kinds) for at in (NOW, NOW + shift)],
+        [
+            after_success(
+                before,
+                at,
+                etag=None,
+                last_modified=None,
+                content_hash=None,
+                articles=1,
+                asked_interval=asked,
+                jitter=jitter,
+            )
+            for at in (NOW, NOW + shift)
+        ],
+    ]
+    for here, there in pairs:
+        assert there.next_check_at - here.next_check_at == shift
+        times = ("next_check_at", "last_check_at", "last_success_at")
+        same = dict.fromkeys(times)
+        assert replace(here, **same) == replace(there, **same)
+
+
+def test_a_broken_source_is_tried_once_a_day_and_one_success_makes_it_whole():
+    current = source()
+    for _ in range(12):
+        current = after_failure(current, NOW, "timeout")
+    assert current.status is SourceStatus.ACTIVE
+    assert current.next_check_at - NOW == DAY
+    assert current.due(NOW + DAY)
+    again = success(current)
+    assert again.next_check_at - NOW == SHORTEST
+    assert (after_failure(again, NOW, "timeout").next_check_at - NOW) == SHORTEST
+
+
+def test_an_address_from_a_redirect_is_doubted_after_three_failures():
+    current = source(
+        url="https://new.example/feed", configured_url="https://example.org/feed", etag='"1"'
+    )
+    seen = []
+    for _ in range(4):
+        current = after_failure(current, NOW, "connect")
+        seen.append(current.url)
+    assert seen == ["https://new.example/feed"] * 2 + ["https://example.org/feed"] * 2
+    assert current.etag is None
+    assert current.error_count == 4
