@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import ahocorasick
@@ -21,7 +22,7 @@ from cityverse.news.tokens import FACTS, fold_phrase
 
 TABLES = ("arrondissements", "quartiers", "stations", "landmarks", "streets", "outside", "masks")
 
-_COLUMNS = ["name", "aliases", "type", "lat", "lon", "arrondissement", "extent", "cue"]
+COLUMNS = ["name", "aliases", "type", "lat", "lon", "arrondissement", "extent", "cue"]
 _LONGEST_TABLE = 16 * 1024 * 1024
 
 
@@ -36,6 +37,7 @@ class Kind:
 _PLACE, _PARK, _AREA = Precision.PLACE, Precision.PARK, Precision.QUARTIER
 KINDS: dict[str, Kind] = {
     "street": Kind(Precision.STREET, 0.90),
+    "byway": Kind(Precision.STREET, 0.74),
     "gate": Kind(_PLACE, 0.86),
     "station": Kind(_PLACE, 0.84),
     "square": Kind(_PLACE, 0.86),
@@ -59,6 +61,7 @@ KINDS: dict[str, Kind] = {
     "island": Kind(_AREA, 0.74),
     "area": Kind(_AREA, 0.74),
     "quartier": Kind(_AREA, 0.62),
+    "unplaced": Kind(Precision.ARRONDISSEMENT, 0.60),
     "sector": Kind(Precision.ARRONDISSEMENT, 0.58),
     "arrondissement": Kind(Precision.ARRONDISSEMENT, 0.57),
     "suburb": Kind(None, 0.0),
@@ -128,6 +131,12 @@ class Gazetteer:
         for last, key in self._automaton.iter(line):
             yield last - len(key) - 1, last + 1, key
 
+    def written(self) -> Iterator[tuple[str, Place]]:
+        """Every folded name with each place it may mean."""
+        for folded, names in self._names.items():
+            for name in names:
+                yield folded, name.place
+
     def places(self) -> Iterator[Place]:
         """Every place once, those outside Paris included."""
         seen: set[Place] = set()
@@ -140,9 +149,17 @@ class Gazetteer:
                 yield place
 
 
-def load(folder: Path = FACTS, tables: Iterable[str] = TABLES) -> Gazetteer:
-    """Read the tables of ``folder``; InputError names the file and the line at fault."""
-    return Gazetteer(row for table in tables for row in _read_table(folder / f"{table}.tsv"))
+def load(
+    folder: Path = FACTS,
+    tables: Iterable[str] = TABLES,
+    further: Iterable[tuple[str, Name]] = (),
+) -> Gazetteer:
+    """Read the tables of ``folder``, and ``further`` names after them.
+
+    Raises InputError that names the file and the line at fault.
+    """
+    own = (row for table in tables for row in read_table(folder / f"{table}.tsv"))
+    return Gazetteer(chain(own, further))
 
 
 class Outlines:
@@ -163,6 +180,17 @@ class Outlines:
                 return number
         return None
 
+    def near(self, lat: float, lon: float) -> int | None:
+        """As arrondissement_at, but outlines are coarse: some 150 metres outside still count."""
+        for north, east in _AROUND:
+            number = self.arrondissement_at(lat + north, lon + east)
+            if number is not None:
+                return number
+        return None
+
+
+_AROUND = ((0, 0), (0.0014, 0), (-0.0014, 0), (0, 0.002), (0, -0.002))
+
 
 def _split_pair(corner: str) -> tuple[str, str]:
     lat, _, lon = corner.partition(",")
@@ -178,7 +206,8 @@ def _inside(ring: list[tuple[float, float]], lat: float, lon: float) -> bool:
     return inside
 
 
-def _read_table(file: Path) -> Iterator[tuple[str, Name]]:
+def read_table(file: Path) -> Iterator[tuple[str, Name]]:
+    """The names of a table; InputError names the file and the line at fault."""
     try:
         if file.stat().st_size > _LONGEST_TABLE:
             raise InputError(f"{file}: over {_LONGEST_TABLE} bytes")
@@ -191,8 +220,8 @@ def _read_table(file: Path) -> Iterator[tuple[str, Name]]:
         if not cells or cells[0].startswith("#"):
             continue
         if not header_seen:
-            if cells != _COLUMNS:
-                raise InputError(f"{file}, line {number}: expected the columns {_COLUMNS}")
+            if cells != COLUMNS:
+                raise InputError(f"{file}, line {number}: expected the columns {COLUMNS}")
             header_seen = True
             continue
         try:
