@@ -62,7 +62,10 @@ _HERE = "a|au|aux|dans|vers|entre|jusqu a|quartier|secteur|pres|cote|autour|depu
 _LINE_AFTER = re.compile(r"^(?:ligne|m|metro|rer|station|l\d)(?: |$)")
 _MEDICAL = (
     "hopita|hospitali|malade|urgences|medecin|infirmi|soignant|patient|maternite|chirurg|brancardier"
-    "|lits |ap hp|aphp|interne|psychiatr|bloc operatoire|anesthesi|reanimation|greffe"
+    "|lits |ap hp|aphp|interne|psychiatr|bloc operatoire|anesthesi|reanimation|greffe|opere|pediatr"
+    "|sages? femmes?|gynecolog|cancer|diagnosti|dons? de sang|addict|geriatr|accouche|nouveaux? nes?"
+    "|nourrisson|prematur|oncolog|cardiolog|neurolog|ophtalm|dermatolog|consultation|ghu|chu |samu"
+    "|aide soignant|service de sante|soins"
 )
 _SHOW = (
     "concert|salle|scene|groupe|chanteu|rappeu|spectacle|festival|cabaret|humorist|tournee|musicien"
@@ -70,6 +73,14 @@ _SHOW = (
 )
 _MARCH = (
     "manif|cortege|defil|rassembl|marche |parcours|mobilisation|metro|ligne|station|syndicat|pride"
+)
+_TRANSPORT = (
+    "l\\d{1,2}b? |lignes? \\d|ligne |lignes |rer |metro|ratp|rames? |tramway|t3|trafic |voyageur"
+    "|quais? |escalator|pickpocket|conducteur|tunnel "
+)
+_STUDY = (
+    "amphi|etudiant|facs? |facult|universit|partiels|campus|licence|blocus|bloqu|sorbonnard"
+    "|enseignants? chercheur|recteur|selection"
 )
 _SCHOOL = "lycee|college|eleve|prepa|classes preparatoires|proviseur|lyceen|collegien|internat|bac "
 _FRONT = (
@@ -85,7 +96,10 @@ CUES: dict[str, Cue] = {
     "tail": Cue(Capital.TAIL),
     "acronym": Cue(Capital.UPPER),
     "square": Cue(
-        left=_left(f"{_STATION}|place|carrefour|rond point|entre|vers|jusqu a|quartier|autour"),
+        left=re.compile(
+            rf"(?:{_left(f'{_STATION}|place|carrefour|rond point|entre|vers|jusqu a|quartier|autour').pattern})"
+            r"|(?:^| )a$"
+        ),
         right=re.compile(r"^(?:nation|bastille|republique|concorde)(?: |$)"),
         near=_near(_MARCH),
         near_left=_left("a|de|depuis|et|ou|puis|au depart", article=True),
@@ -94,6 +108,23 @@ CUES: dict[str, Cue] = {
     "local": Cue(left=_left(f"{_STATION}|{_HERE}"), right=_LINE_AFTER, opening=True),
     "opening": Cue(left=_left(_STATION), right=_LINE_AFTER, opening=True),
     "station": Cue(left=_left(_STATION), right=_LINE_AFTER),
+    "stop": Cue(
+        left=_left(_STATION),
+        right=_LINE_AFTER,
+        near=_near(_TRANSPORT),
+        near_left=_left("a|entre|et|vers|depuis|jusqu a|devant|sous|de", article=True),
+    ),
+    "park": Cue(
+        left=_left("parc|jardin|square|bois"),
+        near=_near("parc |jardin|square|pelouse|arbres|manege|jogg"),
+        near_left=_left("a|au|aux"),
+    ),
+    "pompidou": Cue(
+        left=_left("centre|musee"),
+        near=_near("centre d art|centre pompidou|musee|beaubourg|expo|collection|oeuvres|bpi |art "),
+        near_left=_left("a|au|de"),
+        unless=_near("hopital|metz|president|georges pompidou"),
+    ),
     "quartier": Cue(left=_left("quartiers?|secteur|village|conseil de quartier|cite|zac")),
     "halles": Cue(left=_left("aux|des|les|quartier des|station|metro", article=False)),
     "champs": Cue(left=_left("aux|des|les", article=False)),
@@ -139,7 +170,11 @@ CUES: dict[str, Cue] = {
         unless=_near("sciences po (?:lille|lyon|rennes|bordeaux|grenoble|toulouse|aix|strasbourg)"),
     ),
     "ensparis": Cue(Capital.NONE, unless=_near("lyon|cachan|saclay|rennes|gif sur")),
-    "university": Cue(left=_left("fac|faculte|universite|campus|amphi[a-z]*|etudiants")),
+    "university": Cue(
+        left=_left("fac|faculte|universite|campus|amphi[a-z]*|etudiants|etudiantes"),
+        near=_near(_STUDY),
+        near_left=_left("a|de|d|site|centre|devant|pour"),
+    ),
     "school": Cue(
         left=_left("lycee|college|etablissement|prepa|ecole"),
         near=_near(_SCHOOL),
@@ -242,7 +277,7 @@ class Context:
 
 _TO = (
     r"(?: [a-z0-9]+){0,5}? (?:a|au|aux|vers|dans|de|pour)(?: l)?"
-    r"(?: hopital| la| le| clinique)?(?: de| d| l)?(?: la| l)?$"
+    r"(?: hopital| la| le| les| clinique| hopitaux)?(?: de| d| l)?(?: la| l)?$"
 )
 
 CONTEXTS: tuple[Context, ...] = (

@@ -29,13 +29,14 @@ _HOUSE_NUMBER = 0.08
 _AGREES = 0.08
 _DISAGREES = -0.2
 _LATER = 0.004
-_IN_OTHER_TOWN = -0.5
+_IN_OTHER_TOWN = -0.7
 _LONGEST_TEXT = 5000
 _LONGEST_LINE = 1_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ROUND_UP = 4
 
-_STREETLIKE = {"street", "square", "area", "quartier", "sector", "arrondissement", "market", "park"}
+_STREETS = frozenset({"street", "byway", "unplaced"})
+_STREETLIKE = {"street", "byway", "unplaced", "square", "area", "quartier", "sector", "arrondissement", "market", "park"}
 _HEADS = (
     "rue|avenue|boulevard|place|quai|gare|porte|bois|pont|hotel|square|faubourg|villa|passage|impasse"
     "|cite|lycee|college|station|metro|route|parc|jardin|theatre|cafe|restaurant|bar|ligne|stade|ecole"
@@ -47,7 +48,8 @@ _AT = re.compile(
 )
 _PARIS = re.compile(r" (?:paris|parisiens?|parisiennes?|intra muros|capitale) ")
 _BETWEEN = PARTICLES | {"dans", "pres", "banlieue"}
-_DATELINE_END = re.compile(r"^\s*(?:\([^()]{1,30}\)\s*)?[:,|–—]")
+_DATELINE_END = re.compile(r"^\s*(?:\([^()]{1,30}\)\s*)?(?:[:,|–—]|\.\s)")
+_DEPARTMENT = re.compile(r"\((?:7[78]|9[1-5])\)")
 _PERSON_BEFORE = frozenset(
     {"mme", "m", "mlle", "monsieur", "madame", "me", "dr", "docteur", "pr", "professeur", "juge"}
 )
@@ -61,7 +63,11 @@ _PLURALS = {
 _TITLE_OF_WORK = re.compile(
     r" (?:film|films|roman|livre|serie|comedie musicale|musical|album|chanson|documentaire|pochoir"
     r"|bande dessinee|bd|piece|podcast|telefilm|long metrage|court metrage|thriller|polar|essai"
-    r"|jeu video|single|clip|recueil|saison \d|netflix|biopic|tube) "
+    r"|jeu video|single|clip|recueil|saison \d|netflix|biopic|tube|romanciers?|romanciere|auteure?"
+    r"|autrice|ecrivains?|ecrivaine|realisateur|realisatrice|cineaste|acteur|actrice|intrigue"
+    r"|best seller|fiction|feuilleton|dessinateur|dessinatrice|chanteur|chanteuse|rappeur|rappeuse"
+    r"|comedien|comedienne|dessin anime|manga|nouvelle|poeme|opera rock|spectacle|musicals?"
+    r"|reedite|traduit|librairies?) "
 )
 _QUOTED = re.compile(r"[«“\"„]\s?([^«»“”\"„]{1,60}?)\s?[»”\"]")
 
@@ -247,9 +253,9 @@ class Locator:
         for field in fields:
             for mention in field.mentions:
                 mention.score = _score(mention, field, numbers)
-                if mention.place.type in _STREETLIKE | {"station"}:
-                    mention.score += _other_town(mention, field)
-                if title_outside and not in_paris and mention.place.type in _STREETLIKE:
+                mention.score += _other_town(mention, field)
+                common = mention.place.type in _STREETLIKE or mention.field == "summary"
+                if title_outside and not in_paris and common:
                     mention.score += _IN_OTHER_TOWN
                 if not in_paris and mention.place.name in _NAMESAKES and _elsewhere(fields):
                     mention.score += _IN_OTHER_TOWN
@@ -294,6 +300,8 @@ def _quoted_titles(tokens: Tokens, article: str) -> list[tuple[int, int]]:
 
 def _dateline_elsewhere(title: _Field, article: str) -> bool:
     """ "Montreuil : …", "À Lyon, …": the title itself says that it is not about Paris."""
+    if _DEPARTMENT.search(title.tokens.text):
+        return not _PARIS.search(title.tokens.line) and not title.districts
     for mention in title.outside:
         before = title.tokens.words[: mention.first]
         if all(word in PARTICLES for word in before) and _DATELINE_END.match(
@@ -312,11 +320,11 @@ def _score(mention: _Mention, field: _Field, numbers: set[int]) -> float:
     score += _IN_TITLE if field.name == "title" else 0.0
     if field.name == "title" and ":" in tokens.after(mention.last)[:3] and mention.first < 6:
         score += _DATELINE
-    if place.type == "street" and re.search(r"\d(?: bis| ter)?$", left):
+    if place.type in _STREETS and re.search(r"\d(?: bis| ter)?$", left):
         score += _HOUSE_NUMBER
     if numbers and place.arrondissements:
         agrees = not numbers.isdisjoint(place.arrondissements)
-        score += _AGREES if agrees else _DISAGREES if place.type == "street" else 0.0
+        score += _AGREES if agrees else _DISAGREES if place.type in _STREETS else 0.0
     return score + sum(context.weight for context in CONTEXTS if context.words.search(left))
 
 
@@ -330,11 +338,12 @@ def _other_town(mention: _Mention, field: _Field) -> float:
             and other.first > mention.last
             and len(between) <= 3
             and _ties(between, mention.place.type)
+            and (mention.place.type in _STREETLIKE or between)
             and not re.search(r"[.;:!?]", field.tokens.text[mention.end : other.start])
         ):
             return _IN_OTHER_TOWN
         gap = field.tokens.text[other.end : mention.start] if other.end <= mention.start else "…"
-        if mention.place.type == "street" and re.fullmatch(r"[\s,(]{1,3}(?:au )?[\d\s,]{0,8}", gap):
+        if mention.place.type in _STREETS and re.fullmatch(r"[\s,(]{1,3}(?:au )?[\d\s,]{0,8}", gap):
             return _IN_OTHER_TOWN
     return 0.0
 

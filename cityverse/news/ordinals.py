@@ -174,3 +174,7 @@ def _by_word(text: str) -> Iterator[District]:
             number = _WORDS.index(match[1].replace(" ", "-")) + 1
             if number > 1 and not _NOT_AFTER.match(text[match.end() :][:60]):
                 yield District(number, match.start(), match.end())
+        elif match.start() == 0 and re.match(r"\s*:", after):
+            number = _WORDS.index(match[1].replace(" ", "-")) + 1
+            if number > 4:  # "Premier : …", "Troisième : …" are ranks
+                yield District(number, match.start(), match.end())
