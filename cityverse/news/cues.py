@@ -129,7 +129,11 @@ CUES: dict[str, Cue] = {
     "halles": Cue(left=_left("aux|des|les|quartier des|station|metro", article=False)),
     "champs": Cue(left=_left("aux|des|les", article=False)),
     "madeleine": Cue(left=_left("eglise|place|quartier|parvis|a|vers|metro|station")),
-    "museum": Cue(left=_left("musee|museum|exposition|expo|musee du quai")),
+    "museum": Cue(
+        left=_left("musee|museum|exposition|expo|musee du quai"),
+        near=_near("musee|expo|tableau|impressionn|chefs? d oeuvre"),
+        near_left=_left("a|au"),
+    ),
     "luxembourg": Cue(
         left=_left("jardins?|parc|station|rer|gare|palais|theatre|orangerie"),
         near=_near("jardin|senat"),
@@ -292,7 +296,7 @@ CONTEXTS: tuple[Context, ...] = (
     Context(
         re.compile(
             r"(?:^| )(?:habit[a-z]*|resid[a-z]*|domicili[a-z]*|originaires?|natifs?|natives?"
-            r"|vivait|vivant|demeurant|loge[a-z]*|scolaris[a-z]*|employ[a-z]*|venus? de|venue de)"
+            r"|vivait|vivant|demeurant|locataires?|proprietaires?|gerante?s?|patronn?e?s?|loge[a-z]*|scolaris[a-z]*|employ[a-z]*|venus? de|venue de)"
             r"(?: [a-z0-9]+){0,3}?(?: a| de| du| des| dans| rue| au| d)?(?: la| le| l| les)?$"
         ),
         -0.35,
@@ -314,7 +318,8 @@ CONTEXTS: tuple[Context, ...] = (
         -0.3,
     ),
     Context(
-        re.compile(r"(?:^| )(?:ancien[a-z]*|ex) (?:[a-z]+ ){0,3}(?:a|au|de|du)(?: la| l)?$"), -0.1
+        re.compile(r"(?:^| )(?:ancien[a-z]*|ex|eleves?|lyceenn?e?s?|etudiante?s?|prof[a-z]*) (?:[a-z]+ ){0,3}"
+            r"(?:a|au|de|du)(?: la| l)?(?: lycee| college)?$"), -0.1
     ),
     Context(
         re.compile(

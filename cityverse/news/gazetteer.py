@@ -67,9 +67,10 @@ KINDS: dict[str, Kind] = {
     "suburb": Kind(None, 0.0),
     "region": Kind(None, 0.0),
     "city": Kind(None, 0.0),
+    "country": Kind(None, 0.0),
     "mask": Kind(None, 0.0),
 }
-OUTSIDE = frozenset({"suburb", "region", "city"})
+OUTSIDE = frozenset({"suburb", "region", "city", "country"})
 
 
 @dataclass(frozen=True, slots=True)

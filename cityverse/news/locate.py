@@ -47,6 +47,7 @@ _AT = re.compile(
     r"(?:^| )(?:a|au|aux|en|dans|vers|pres de|commune de|ville de)(?: la| le| l| les)?$"
 )
 _PARIS = re.compile(r" (?:paris|parisiens?|parisiennes?|intra muros|capitale) ")
+_AWAY = re.compile(r" (?:a l etranger|en province|en montagne|en vacances|au ski|en mer|outre mer) ")
 _BETWEEN = PARTICLES | {"dans", "pres", "banlieue"}
 _DATELINE_END = re.compile(r"^\s*(?:\([^()]{1,30}\)\s*)?(?:[:,|–—]|\.\s)")
 _DEPARTMENT = re.compile(r"\((?:7[78]|9[1-5])\)")
@@ -158,19 +159,24 @@ class Locator:
         quoted = _quoted_titles(tokens, article)
         previous: _Mention | None = None
         for first, last, key in self._longest(tokens):
-            for candidate in self._gazetteer.get(key):
-                mention = _mention(candidate.place, field, first, last)
-                if candidate.place.type == "mask":
-                    break
-                if not self._holds(candidate, tokens, first, last, article, previous):
-                    continue
-                if candidate.place.type in OUTSIDE:
-                    if not _HEAD_BEFORE.search(tokens.left(first)):
-                        field.outside.append(mention)
-                elif not any(start <= mention.start < end for start, end in quoted):
-                    field.mentions.append(mention)
-                    previous = mention
-                break
+            candidates = self._gazetteer.get(key)
+            if candidates[0].place.type == "mask":
+                continue
+            holding = [
+                candidate
+                for candidate in candidates
+                if self._holds(candidate, tokens, first, last, article, previous)
+            ]
+            if not holding:
+                continue
+            place = _most_talked_of(holding, article).place
+            mention = _mention(place, field, first, last)
+            if place.type in OUTSIDE:
+                if not _HEAD_BEFORE.search(tokens.left(first)):
+                    field.outside.append(mention)
+            elif not any(start <= mention.start < end for start, end in quoted):
+                field.mentions.append(mention)
+                previous = mention
         field.mentions += self._plurals(field)
         for district in field.districts:
             place = self._gazetteer.districts.get(district.number)
@@ -249,10 +255,13 @@ class Locator:
     def _weigh(self, fields: list[_Field], article: str) -> None:
         numbers = {district.number for field in fields for district in field.districts}
         in_paris = bool(_PARIS.search(article)) or bool(numbers)
-        title_outside = [m for m in fields[0].outside if _AT.search(fields[0].tokens.left(m.first))]
+        title_outside = [m for m in _towns(fields[0]) if _AT.search(fields[0].tokens.left(m.first))]
+        away = not in_paris and (_elsewhere(fields) or bool(_AWAY.search(article)))
         for field in fields:
             for mention in field.mentions:
                 mention.score = _score(mention, field, numbers)
+                if away and mention.first >= 0 and _is_background(mention, field):
+                    mention.score += _IN_OTHER_TOWN
                 mention.score += _other_town(mention, field)
                 common = mention.place.type in _STREETLIKE or mention.field == "summary"
                 if title_outside and not in_paris and common:
@@ -274,6 +283,18 @@ _NAMESAKES = frozenset(
     |Avenue Carnot|Boulevard Carnot|Rue de Rivoli|Hôtel de Ville|Hôtel-Dieu|Rue de la République"""
     .replace("\n    ", "").split("|")
 )  # fmt: skip
+
+
+def _most_talked_of(names: list[Name], article: str) -> Name:
+    """Of places that share a name (a hospital, a school) the one the article is about."""
+    if len(names) == 1:
+        return names[0]
+
+    def talk(name: Name) -> int:
+        near = CUES[name.cue].near
+        return len(set(near.findall(article))) if near else 0
+
+    return max(names, key=talk)
 
 
 def _mention(place: Place, field: _Field, first: int, last: int) -> _Mention:
@@ -302,7 +323,7 @@ def _dateline_elsewhere(title: _Field, article: str) -> bool:
     """ "Montreuil : …", "À Lyon, …": the title itself says that it is not about Paris."""
     if _DEPARTMENT.search(title.tokens.text):
         return not _PARIS.search(title.tokens.line) and not title.districts
-    for mention in title.outside:
+    for mention in _towns(title):
         before = title.tokens.words[: mention.first]
         if all(word in PARTICLES for word in before) and _DATELINE_END.match(
             title.tokens.text[mention.end : mention.end + 40]
@@ -346,6 +367,17 @@ def _other_town(mention: _Mention, field: _Field) -> float:
         if mention.place.type in _STREETS and re.fullmatch(r"[\s,(]{1,3}(?:au )?[\d\s,]{0,8}", gap):
             return _IN_OTHER_TOWN
     return 0.0
+
+
+def _is_background(mention: _Mention, field: _Field) -> bool:
+    """Whether the words before tell of somebody's home, past or way, not of what happened."""
+    left = field.tokens.left(mention.first, 9)
+    return any(context.weight < 0 and context.words.search(left) for context in CONTEXTS)
+
+
+def _towns(field: _Field) -> list[_Mention]:
+    """What lies outside Paris but for countries: "guerre en …" may be marched against here."""
+    return [mention for mention in field.outside if mention.place.type != "country"]
 
 
 def _ties(between: list[str], type_: str) -> bool:
