@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_store(commands)
     _add_users(commands)
     _add_news(commands)
+    _add_places(commands)
     _add_map(commands)
     _add_checks(commands)
     return parser
@@ -167,6 +168,23 @@ def _add_news(commands: argparse._SubParsersAction[_Parser]) -> None:
     parse = _command(parts, "parse", "print the entries of a feed file as JSON lines", _news_parse)
     parse.add_argument("file", type=Path, metavar="FILE")
     _command(parts, "locate", "locate JSON lines of id, title, summary from stdin", _news_locate)
+
+
+def _add_places(commands: argparse._SubParsersAction[_Parser]) -> None:
+    places = commands.add_parser("places", help="the gazetteer that news are located with")
+    parts = places.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    update = _command(
+        parts,
+        "update",
+        "complete the gazetteer from opendata.paris.fr, Île-de-France Mobilités and OpenStreetMap",
+        _places_update,
+    )
+    update.add_argument(
+        "--input",
+        type=Path,
+        metavar="FOLDER",
+        help="read files exported from these sources instead of asking them; nothing is fetched",
+    )
 
 
 def _add_map(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -410,28 +428,49 @@ def _news_parse(options: argparse.Namespace) -> int:
 
 
 def _news_locate(_: argparse.Namespace) -> int:
-    from cityverse.news.locate import locate_lines
+    from cityverse.news.locate import Locator, locate_lines
+    from cityverse.news.places import load_completed
 
-    locate_lines(sys.stdin, sys.stdout)
+    locate_lines(sys.stdin, sys.stdout, Locator(load_completed(settings.current().data_dir)))
     return 0
+
+
+def _places_update(options: argparse.Namespace) -> int:
+    from cityverse.news.places import update
+
+    with _share_done() as told:
+        report = update(settings.current().data_dir, input_dir=options.input, told=told)
+    print(report)
+    for failure in report.failed:
+        print(_one_line(Exception(failure)), file=sys.stderr)
+    return 1 if report.failed else 0
+
+
+@contextlib.contextmanager
+def _share_done() -> Iterator[Callable[[str, float], None]]:
+    """One line that tells how far a long work is, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _text, _share: None
+        return
+
+    def told(text: str, share: float) -> None:
+        print(f"\r\x1b[K{text} {share:4.0%}", end="", file=sys.stderr, flush=True)
+
+    yield told
+    print(file=sys.stderr)
 
 
 def _map_build(options: argparse.Namespace) -> int:
     from cityverse.map.build import build
 
-    def told(text: str, share: float) -> None:
-        print(f"\r\x1b[K{text} {share:4.0%}", end="", file=sys.stderr, flush=True)
-
-    silent = not sys.stderr.isatty()
-    report = build(
-        options.source,
-        options.output,
-        input=options.input,
-        bbox=options.bbox,
-        progress=(lambda _text, _share: None) if silent else told,
-    )
-    if not silent:
-        print(file=sys.stderr)
+    with _share_done() as told:
+        report = build(
+            options.source,
+            options.output,
+            input=options.input,
+            bbox=options.bbox,
+            progress=told,
+        )
     print(report)
     return 0
 

@@ -145,6 +145,12 @@ SETTINGS: tuple[Setting, ...] = (
         _boolean,
     ),
     Setting(
+        "CITYVERSE_NEWS_GEOCODER",
+        "",
+        "geocoder asked for house numbers, as https://data.geopf.fr/geocodage/search;"
+        " empty: none is asked",
+    ),
+    Setting(
         "CITYVERSE_NEWS_RETENTION_DAYS", "90", "days after which an article expires", _positive
     ),
     Setting(
@@ -246,6 +252,7 @@ class Settings:
     news_poll: bool
     news_feeds: str
     news_allow_private: bool
+    news_geocoder: str
     news_retention_days: int
     bucket_profilepics: str
     bucket_videos: str

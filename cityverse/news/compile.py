@@ -24,10 +24,9 @@ _SCATTERED = 1000.0
 _SHORTEST, _LONGEST = 60, 2500
 _ARRONDISSEMENTS_MOST = 5
 # These words start names of streets and much else ("Cité de la musique", "villa Médicis").
-_WEAK = frozenset(
-    "villa cite cour cours galerie hameau mail port voie route carrefour rond terrasse peristyle"
-    " chemin cote escalier berge faubourg allee allees promenade sentier ruelle".split()
-)
+_WEAK = frozenset(word for word, type_ in STREETS.items() if type_ == "street") - {
+    "rue", "avenue", "boulevard", "quai", "passage", "impasse", "chaussee",
+}  # fmt: skip
 _LONG_ENOUGH = 4
 
 
@@ -121,9 +120,7 @@ def _row(
         return "several places of one name"
     counted = Counter(number for _, number in inside)
     least = 1 if len(inside) < 10 else max(2, len(inside) // 20)
-    numbers = tuple(
-        n for n, count in counted.most_common(_ARRONDISSEMENTS_MOST) if count >= least
-    )
+    numbers = tuple(n for n, count in counted.most_common(_ARRONDISSEMENTS_MOST) if count >= least)
     weak = type_ == "street" and fold_phrase(name).split()[0] in _WEAK
     place = Place(
         name=f"Station {name}" if type_ == "station" else name,
@@ -190,7 +187,7 @@ def _names(
 
 
 def _shorter(name: str) -> Iterator[str]:
-    """"Boulevard de Magenta" is mostly written "boulevard Magenta"."""
+    """ "Boulevard de Magenta" is mostly written "boulevard Magenta"."""
     words = name.replace("’", "'").replace("d'", "d' ").split()
     if len(words) > 2 and fold_phrase(words[0]) in STREETS:
         rest = list(words[1:])
@@ -201,7 +198,7 @@ def _shorter(name: str) -> Iterator[str]:
 
 
 def _bare(name: str) -> str:
-    """"Lycée Voltaire" without its first word; too short a rest says too little."""
+    """ "Lycée Voltaire" without its first word; too short a rest says too little."""
     first, _, rest = name.partition(" ")
     told = fold_phrase(first) in {"lycee", "hopital"} and len(rest) > _LONG_ENOUGH
     return rest if told and fold_phrase(rest).split()[0] not in PARTICLES else ""
@@ -230,7 +227,9 @@ class _Spelling:
         seen = self._words.get(fold_phrase(word))
         if seen and word.strip():
             known = seen.most_common(1)[0][0]
-            return known.lower() if fold_phrase(word) in PARTICLES else known[:1].upper() + known[1:]
+            return (
+                known.lower() if fold_phrase(word) in PARTICLES else known[:1].upper() + known[1:]
+            )
         return word if not word.isalpha() else word.capitalize()
 
 

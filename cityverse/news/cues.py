@@ -60,10 +60,12 @@ _STATION = (
 )
 _HERE = "a|au|aux|dans|vers|entre|jusqu a|quartier|secteur|pres|cote|autour|depuis"
 _LINE_AFTER = re.compile(r"^(?:ligne|m|metro|rer|station|l\d)(?: |$)")
+_BY_SQUARE = f"{_STATION}|place|carrefour|rond point|entre|vers|jusqu a|quartier|autour"
 _MEDICAL = (
     "hopita|hospitali|malade|urgences|medecin|infirmi|soignant|patient|maternite|chirurg|brancardier"
     "|lits |ap hp|aphp|interne|psychiatr|bloc operatoire|anesthesi|reanimation|greffe|opere|pediatr"
-    "|sages? femmes?|gynecolog|cancer|diagnosti|dons? de sang|addict|geriatr|accouche|nouveaux? nes?"
+    "|sages? femmes?|gynecolog|cancer|diagnosti|dons? de sang|addict|geriatr|accouche"
+    "|nouveaux? nes?"
     "|nourrisson|prematur|oncolog|cardiolog|neurolog|ophtalm|dermatolog|consultation|ghu|chu |samu"
     "|aide soignant|service de sante|soins"
 )
@@ -96,10 +98,7 @@ CUES: dict[str, Cue] = {
     "tail": Cue(Capital.TAIL),
     "acronym": Cue(Capital.UPPER),
     "square": Cue(
-        left=re.compile(
-            rf"(?:{_left(f'{_STATION}|place|carrefour|rond point|entre|vers|jusqu a|quartier|autour').pattern})"
-            r"|(?:^| )a$"
-        ),
+        left=re.compile(rf"(?:{_left(_BY_SQUARE).pattern})|(?:^| )a$"),
         right=re.compile(r"^(?:nation|bastille|republique|concorde)(?: |$)"),
         near=_near(_MARCH),
         near_left=_left("a|de|depuis|et|ou|puis|au depart", article=True),
@@ -121,7 +120,9 @@ CUES: dict[str, Cue] = {
     ),
     "pompidou": Cue(
         left=_left("centre|musee"),
-        near=_near("centre d art|centre pompidou|musee|beaubourg|expo|collection|oeuvres|bpi |art "),
+        near=_near(
+            "centre d art|centre pompidou|musee|beaubourg|expo|collection|oeuvres|bpi |art "
+        ),
         near_left=_left("a|au|de"),
         unless=_near("hopital|metz|president|georges pompidou"),
     ),
@@ -296,7 +297,8 @@ CONTEXTS: tuple[Context, ...] = (
     Context(
         re.compile(
             r"(?:^| )(?:habit[a-z]*|resid[a-z]*|domicili[a-z]*|originaires?|natifs?|natives?"
-            r"|vivait|vivant|demeurant|locataires?|proprietaires?|gerante?s?|patronn?e?s?|loge[a-z]*|scolaris[a-z]*|employ[a-z]*|venus? de|venue de)"
+            r"|vivait|vivant|demeurant|locataires?|proprietaires?"
+            r"|gerante?s?|patronn?e?s?|loge[a-z]*|scolaris[a-z]*|employ[a-z]*|venus? de|venue de)"
             r"(?: [a-z0-9]+){0,3}?(?: a| de| du| des| dans| rue| au| d)?(?: la| le| l| les)?$"
         ),
         -0.35,
@@ -318,8 +320,11 @@ CONTEXTS: tuple[Context, ...] = (
         -0.3,
     ),
     Context(
-        re.compile(r"(?:^| )(?:ancien[a-z]*|ex|eleves?|lyceenn?e?s?|etudiante?s?|prof[a-z]*) (?:[a-z]+ ){0,3}"
-            r"(?:a|au|de|du)(?: la| l)?(?: lycee| college)?$"), -0.1
+        re.compile(
+            r"(?:^| )(?:ancien[a-z]*|ex|eleves?|lyceenn?e?s?|etudiante?s?|prof[a-z]*)"
+            r" (?:[a-z]+ ){0,3}(?:a|au|de|du)(?: la| l)?(?: lycee| college)?$"
+        ),
+        -0.1,
     ),
     Context(
         re.compile(

@@ -36,7 +36,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ROUND_UP = 4
 
 _STREETS = frozenset({"street", "byway", "unplaced"})
-_STREETLIKE = {"street", "byway", "unplaced", "square", "area", "quartier", "sector", "arrondissement", "market", "park"}
+_STREETLIKE = _STREETS | {
+    "square",
+    "area",
+    "quartier",
+    "sector",
+    "arrondissement",
+    "market",
+    "park",
+}
 _HEADS = (
     "rue|avenue|boulevard|place|quai|gare|porte|bois|pont|hotel|square|faubourg|villa|passage|impasse"
     "|cite|lycee|college|station|metro|route|parc|jardin|theatre|cafe|restaurant|bar|ligne|stade|ecole"
@@ -47,10 +55,17 @@ _AT = re.compile(
     r"(?:^| )(?:a|au|aux|en|dans|vers|pres de|commune de|ville de)(?: la| le| l| les)?$"
 )
 _PARIS = re.compile(r" (?:paris|parisiens?|parisiennes?|intra muros|capitale) ")
-_AWAY = re.compile(r" (?:a l etranger|en province|en montagne|en vacances|au ski|en mer|outre mer) ")
+_AWAY = re.compile(
+    r" (?:a l etranger|en province|en montagne|en vacances|au ski|en mer|outre mer) "
+)
 _BETWEEN = PARTICLES | {"dans", "pres", "banlieue"}
 _DATELINE_END = re.compile(r"^\s*(?:\([^()]{1,30}\)\s*)?(?:[:,|–—]|\.\s)")
 _DEPARTMENT = re.compile(r"\((?:7[78]|9[1-5])\)")
+_HOUSE = re.compile(
+    r"(?<![\d.,])(?<!\d )([1-9]\d{0,2}(?: ?(?:bis|ter|quater))?)"
+    r",? (?:de la |de l['’]|du |des |de )?$",
+    re.IGNORECASE,
+)
 _PERSON_BEFORE = frozenset(
     {"mme", "m", "mlle", "monsieur", "madame", "me", "dr", "docteur", "pr", "professeur", "juge"}
 )
@@ -80,6 +95,8 @@ class Found:
     place: Place
     score: float
     evidence: tuple[Evidence, ...]
+    number: str | None = None
+    """The house number before a street, as written ("12 bis")."""
 
     def location(self) -> Location:
         """As a point to plot; the score is capped at 1."""
@@ -108,6 +125,7 @@ class _Mention:
     start: int
     end: int
     score: float
+    number: str | None = None
 
 
 @dataclass(slots=True)
@@ -179,10 +197,10 @@ class Locator:
                 previous = mention
         field.mentions += self._plurals(field)
         for district in field.districts:
-            place = self._gazetteer.districts.get(district.number)
-            if place:
+            whole = self._gazetteer.districts.get(district.number)
+            if whole:
                 field.mentions.append(
-                    _Mention(place, name, -1, -1, district.start, district.end, 0.0)
+                    _Mention(whole, name, -1, -1, district.start, district.end, 0.0)
                 )
         return field
 
@@ -299,7 +317,12 @@ def _most_talked_of(names: list[Name], article: str) -> Name:
 
 def _mention(place: Place, field: _Field, first: int, last: int) -> _Mention:
     tokens = field.tokens
-    return _Mention(place, field.name, first, last, tokens.starts[first], tokens.ends[last], 0.0)
+    start, number = tokens.starts[first], None
+    if place.type in _STREETS or place.type == "square":
+        house = _HOUSE.search(tokens.text, max(0, start - 20), start)
+        if house:
+            start, number = house.start(), house[1]
+    return _Mention(place, field.name, first, last, start, tokens.ends[last], 0.0, number)
 
 
 def _is_person(tokens: Tokens, first: int, last: int) -> bool:
@@ -341,7 +364,7 @@ def _score(mention: _Mention, field: _Field, numbers: set[int]) -> float:
     score += _IN_TITLE if field.name == "title" else 0.0
     if field.name == "title" and ":" in tokens.after(mention.last)[:3] and mention.first < 6:
         score += _DATELINE
-    if place.type in _STREETS and re.search(r"\d(?: bis| ter)?$", left):
+    if mention.number:
         score += _HOUSE_NUMBER
     if numbers and place.arrondissements:
         agrees = not numbers.isdisjoint(place.arrondissements)
@@ -416,6 +439,7 @@ def _merge(fields: list[_Field], mentions: list[_Mention]) -> list[Found]:
                 Evidence(m.field, m.start, m.end, texts[m.field][m.start : m.end])
                 for m in sorted(same, key=lambda m: (-m.score, m.field != "title", m.start))
             ),
+            next((m.number for m in same if m.number), None),
         )
         for same in by_place.values()
     ]

@@ -48,35 +48,39 @@ class Sighting:
 
 # --- what kind of place a name's first word tells ------------------------------------------
 
-STREETS: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            "rue avenue boulevard quai passage impasse villa cite allee allees cours chaussee cour"
-            " galerie hameau mail promenade port ruelle sentier voie route carrefour rond terrasse"
-            " peristyle chemin cote escalier berge faubourg"
-        ).split(),
-        "street",
-    ),
-    **dict.fromkeys("place placette esplanade parvis rotonde".split(), "square"),
-    **dict.fromkeys("square jardin jardins parc pelouse".split(), "park"),
-    **dict.fromkeys("pont passerelle viaduc".split(), "bridge"),
-    "porte": "gate",
-}
-_SITES: dict[str, str] = {
-    **dict.fromkeys("hopital hopitaux clinique maternite".split(), "hospital"),
-    **dict.fromkeys("lycee college ecole conservatoire internat".split(), "school"),
-    **dict.fromkeys("universite faculte campus institut".split(), "university"),
-    **dict.fromkeys("theatre cinema salle cirque cabaret opera auditorium".split(), "venue"),
-    **dict.fromkeys("musee maison fondation galerie pavillon".split(), "museum"),
-    **dict.fromkeys("eglise basilique cathedrale chapelle temple synagogue mosquee".split(), "monument"),
-    **dict.fromkeys("piscine bassin".split(), "pool"),
-    **dict.fromkeys("stade gymnase centre tennis halle complexe espace terrain".split(), "stadium"),
-    **dict.fromkeys("mediatheque bibliotheque ludotheque".split(), "library"),
-    "marche": "market",
-    "cimetiere": "cemetery",
-    "mairie": "institution",
-    "gare": "station",
-}  # fmt: skip
+
+def _by_word(words_of: dict[str, str]) -> dict[str, str]:
+    return {word: type_ for type_, words in words_of.items() for word in words.split()}
+
+
+STREETS = _by_word(
+    {
+        "street": "rue avenue boulevard quai passage impasse villa cite allee allees cours chaussee"
+        " cour galerie hameau mail promenade port ruelle sentier voie route carrefour rond terrasse"
+        " peristyle chemin cote escalier berge faubourg",
+        "square": "place placette esplanade parvis rotonde",
+        "park": "square jardin jardins parc pelouse",
+        "bridge": "pont passerelle viaduc",
+        "gate": "porte",
+    }
+)
+_SITES = _by_word(
+    {
+        "hospital": "hopital hopitaux clinique maternite",
+        "school": "lycee college ecole conservatoire internat",
+        "university": "universite faculte campus institut",
+        "venue": "theatre cinema salle cirque cabaret opera auditorium",
+        "museum": "musee maison fondation pavillon",
+        "monument": "eglise basilique cathedrale chapelle temple synagogue mosquee",
+        "pool": "piscine bassin",
+        "stadium": "stade gymnase centre tennis halle complexe espace terrain",
+        "library": "mediatheque bibliotheque ludotheque",
+        "market": "marche",
+        "cemetery": "cimetiere",
+        "institution": "mairie",
+        "station": "gare",
+    }
+)
 
 
 def kind_of(name: str) -> str | None:
@@ -402,10 +406,10 @@ _OSM: dict[tuple[str, str], tuple[str, str]] = {
     ("railway", "station"): ("station", "gare"),
     ("man_made", "bridge"): ("bridge", "pont"),
 }
-_OSM_STREETS = frozenset(
-    "residential pedestrian living_street primary secondary tertiary unclassified trunk steps"
-    " footway service".split()
-)
+_OSM_STREETS = {
+    "residential", "pedestrian", "living_street", "primary", "secondary", "tertiary",
+    "unclassified", "trunk", "steps", "footway", "service",
+}  # fmt: skip
 
 
 def _openstreetmap(record: Record) -> Iterator[Sighting]:
@@ -419,10 +423,13 @@ def _openstreetmap(record: Record) -> Iterator[Sighting]:
         return
     for (tag, value), (type_, word) in _OSM.items():
         if record.get(tag) == value:
-            also = tuple(t for t in (_text(record, "official_name"), _text(record, "alt_name")) if t)
+            also = tuple(
+                t for t in (_text(record, "official_name"), _text(record, "alt_name")) if t
+            )
             known = kind is not None or fold_phrase(name).startswith(fold_phrase(word))
             named = name if known or type_ in {"station", "university"} else f"{word} {name}"
-            also = tuple(text for text in also if kind_of(text))
+            others = (_text(record, "official_name"), _text(record, "alt_name"))
+            also = tuple(text for text in others if text and kind_of(text))
             yield Sighting(named[0].upper() + named[1:], type_, record["points"], also=also)
             return
 
@@ -453,17 +460,21 @@ _READERS: tuple[_Reader, ...] = (
     _Reader("higher education", _any("libellé|uai - identifiant", "uo_lib"), _higher_education),
     _Reader("cultural institutions", _any("structure|wgs84"), _named("structure")),
     _Reader("neighbourhood amenities", _any("designation_longue"), _named("designation_longue")),
-    _Reader("filming places", _any("localisation de la scène", "adresse_lieu"), _address(
-        "localisation de la scène", "adresse_lieu"
-    )),
-    _Reader("street trees", _any("emplacement - site / adresse", "idbase|libellefrancais"), _address(
-        "emplacement - site / adresse", "adresse"
-    )),
+    _Reader(
+        "filming places",
+        _any("localisation de la scène", "adresse_lieu"),
+        _address("localisation de la scène", "adresse_lieu"),
+    ),
+    _Reader(
+        "street trees",
+        _any("emplacement - site / adresse", "idbase|libellefrancais"),
+        _address("emplacement - site / adresse", "adresse"),
+    ),
     _Reader("charging points", _any("adresse_station"), _address("adresse_station")),
-    _Reader("traffic counts", _any("libelle|iu_ac", "libelle|libelle_nd_aval"), _address("libelle")),
+    _Reader("traffic counts", _any("libelle|libelle_nd_aval"), _address("libelle")),
     _Reader("addresses", _any("l_adr"), _address("l_adr")),
     _Reader("shops by address", _any("typ_voie|lib_voie"), _shop),
-)  # fmt: skip
+)
 
 
 def _reader_of(record: Record) -> _Reader | None:

@@ -8,6 +8,8 @@ read at run time from its public source; nothing of it is part of CityVerse.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import random
 import threading
@@ -62,8 +64,10 @@ def _overpass(*selectors: str) -> str:
     return f"https://overpass-api.de/api/interpreter?data={quote(query)}"
 
 
-_CITY, _TRANSPORT, _OSM = "Ville de Paris (ODbL)", "Île-de-France Mobilités", (
-    "© OpenStreetMap contributors (ODbL)"
+_CITY, _TRANSPORT, _OSM = (
+    "Ville de Paris (ODbL)",
+    "Île-de-France Mobilités",
+    ("© OpenStreetMap contributors (ODbL)"),
 )
 SOURCES: tuple[Source, ...] = (
     Source(
@@ -138,8 +142,22 @@ def update(
     network gave nothing; the table that is there then stays as it is.
     """
     report = Report()
+    with _alone(data_dir / FOLDER):
+        _update(data_dir / FOLDER, report, input_dir, told, sources, allow_private, wait)
+    return report
+
+
+def _update(
+    folder: Path,
+    report: Report,
+    input_dir: Path | None,
+    told: Told,
+    sources: Sequence[Source],
+    allow_private: bool,
+    wait: Callable[[float], object],
+) -> None:
     if input_dir is None:
-        downloads = data_dir / FOLDER / "downloads"
+        downloads = folder / "downloads"
         _download_all(downloads, sources, report, told, allow_private, wait)
         files = [downloads / source.file for source in sources]
     else:
@@ -152,13 +170,21 @@ def update(
     told("weighing names", 0.95)
     outcome = compile_rows(sightings, load(), Outlines())
     owners = {s.owner for s in sources} if input_dir is None else {f"files of {input_dir.name}"}
-    write_atomically(
-        _made(data_dir / FOLDER) / TABLE, _as_table(outcome.rows, sorted(owners)).encode()
-    )
+    write_atomically(folder / TABLE, _as_table(outcome.rows, sorted(owners)).encode())
     report.added = Counter(row.place.type for row in outcome.rows)
     report.left_out = outcome.left_out
     told("done", 1.0)
-    return report
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Makes the folder and holds it against a second update; the system lets go at the end."""
+    with (_made(folder) / "lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ToolError(f"another update of places is at work on {folder}") from error
+        yield
 
 
 def _made(folder: Path) -> Path:

@@ -40,10 +40,12 @@ from cityverse.errors import (
 from cityverse.news.dates import EARLIEST
 from cityverse.news.feeds import FeedConfig
 from cityverse.news.fetch import Fetched, fetch
+from cityverse.news.geocode import Geocoder
 from cityverse.news.language import language_of
 from cityverse.news.links import is_front_page, same_address, site_of
-from cityverse.news.locate import Locator
+from cityverse.news.locate import Found
 from cityverse.news.parse import Entry, Feed, parse
+from cityverse.news.places import FOLDER, CurrentLocator
 from cityverse.news.text import excerpt
 from cityverse.news.topics import topics_of
 from cityverse.settings import Settings
@@ -114,7 +116,16 @@ class Poller:
     ) -> None:
         self._store = store
         self._settings = settings
-        self._locator = Locator()
+        self._locator = CurrentLocator(settings.data_dir)
+        self._geocoder = (
+            Geocoder(
+                settings.news_geocoder,
+                settings.data_dir / FOLDER / "geocoder.sqlite",
+                allow_private=settings.news_allow_private,
+            )
+            if settings.news_geocoder
+            else None
+        )
         self._random = rng or random.SystemRandom()
         self._clock = clock
         self._host_pause = host_pause
@@ -401,7 +412,9 @@ class Poller:
 
     def locate(self, entry: Entry) -> Location | None:
         """Where an entry is: as its words say, else as the feed itself says."""
-        from_words = self._locator.locate(entry.title or "", entry.summary or "")
+        locator = self._locator.get()
+        found = locator.places(entry.title or "", entry.summary or "")
+        from_words = self._at_its_number(found[0]) if found else None
         if entry.lat is None or entry.lon is None:
             return from_words
         if not (SOUTH <= entry.lat <= NORTH and WEST <= entry.lon <= EAST):
@@ -411,9 +424,28 @@ class Poller:
             lat=entry.lat,
             lon=entry.lon,
             precision=Precision.PLACE,
-            arrondissement=self._locator.arrondissement_at(entry.lat, entry.lon),
+            arrondissement=locator.arrondissement_at(entry.lat, entry.lon),
             score=1.0,
             evidence=(Evidence("feed", 0, 0, ""),),
+        )
+
+    def _at_its_number(self, found: Found) -> Location:
+        """The house that the words name, when a geocoder may be asked and knows it."""
+        location = found.location()
+        if self._geocoder is None or found.number is None:
+            return location
+        numbers = found.place.arrondissements
+        only = numbers[0] if len(numbers) == 1 else None
+        point = self._geocoder.find(found.number, found.place.name, only)
+        if point is None:
+            return location
+        return replace(
+            location,
+            place=f"{found.number} {location.place}",
+            lat=point[0],
+            lon=point[1],
+            precision=Precision.ADDRESS,
+            arrondissement=self._locator.get().arrondissement_at(*point) or location.arrondissement,
         )
 
 

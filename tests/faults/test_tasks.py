@@ -14,8 +14,8 @@ from cityverse.data import client
 from cityverse.data.store import over
 from cityverse.errors import CityVerseError
 from cityverse.news import poll
-from cityverse.news.locate import Locator
 from cityverse.news.parse import Entry
+from cityverse.news.places import CurrentLocator
 from cityverse.news.poll import Poller
 from cityverse.settings import read
 
@@ -39,13 +39,13 @@ def in_order(monkeypatch):
     """One thread, so that attempts have numbers; no waiting."""
     monkeypatch.setattr(demo, "_THREADS", 1)
     monkeypatch.setattr(client, "_pause", lambda attempt: None)
-    monkeypatch.setattr(poll, "Locator", _locator)
+    monkeypatch.setattr(poll, "CurrentLocator", _locator)
 
 
 @functools.cache
-def _locator():
+def _locator(data_dir):
     """One for all tries: it takes a while to make."""
-    return Locator()
+    return CurrentLocator(data_dir)
 
 
 def filled(on):
