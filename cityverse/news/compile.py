@@ -116,7 +116,8 @@ def _row(
     if not inside:
         return "outside Paris"
     middle, extent = _middle([point for point, _ in inside])
-    if _family(type_) != "way" and extent > _SCATTERED:
+    furthest = max(_metres(point, middle) for point, _ in inside)
+    if _family(type_) != "way" and furthest > _SCATTERED:
         return "several places of one name"
     counted = Counter(number for _, number in inside)
     least = 1 if len(inside) < 10 else max(2, len(inside) // 20)

@@ -242,7 +242,8 @@ def _pair(values: list[Any]) -> Iterator[Point]:
 # --- names --------------------------------------------------------------------------------
 
 _HOUSE = re.compile(
-    r"^\s*(?:\d{1,4}\s?(?:bis|ter|quater|[a-d](?![a-z]))?\s*(?:[-/&,àa]|et)?\s*)+", re.IGNORECASE
+    r"^\s*(?:\d{1,4}\s?(?:bis|ter|quater|[a-d](?![a-z]))?\s*(?:[-/&,]|[àa]\s|et\s)?\s*)+",
+    re.IGNORECASE,
 )
 _REST = re.compile(r"\s*(?:[,;(/\n]|\b75\d{3}\b|\bparis\b).*$", re.IGNORECASE | re.DOTALL)
 _SHORT = {

@@ -285,7 +285,7 @@ def _as_table(rows: Sequence[Row], owners: Sequence[str]) -> str:
         place = row.place
         (_, cue), *others = row.names
         cells = (
-            place.name,
+            _plain(place.name),
             ";".join(f"{_plain(text)}@{cue}" for text, cue in others),
             place.type,
             f"{place.lat:.4f}",
