@@ -15,9 +15,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -26,55 +27,163 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from cityverse.errors import InputError, MapInputUnreadable, ToolError
-from cityverse.map import known, overpass, sample
-from cityverse.map.features import Feature, Report, ranked, write
-from cityverse.map.tiles import LAYER
+from cityverse.map import bdtopo, cells, geojson, known, overpass, sample
+from cityverse.map.cells import BBox, Fetched
+from cityverse.map.clean import cleaned
+from cityverse.map.features import Feature, Report, Spool, write
+from cityverse.map.geojson import NO_PROPERTIES, Properties
+from cityverse.map.tiles import GENERATOR, LAYER, sample_generator
+from cityverse.processes import only_one
 
 Progress = Callable[[str, float], None]
-BBox = tuple[float, float, float, float]
 
-MIN_ZOOM, ALL_FROM, MAX_ZOOM = 11, 14, 15
+SOURCES = (sample.SOURCE, overpass.SOURCE, bdtopo.SOURCE, geojson.SOURCE)
+# Sources that are fetched when no file is given.
+ENDPOINTS = {overpass.SOURCE: overpass.ENDPOINT, bdtopo.SOURCE: bdtopo.ENDPOINT}
+# Seconds between two requests: the public Overpass server asks for more patience.
+_PAUSES = {overpass.SOURCE: 2.0, bdtopo.SOURCE: 0.3}
+_ATTRIBUTIONS = {
+    sample.SOURCE: sample.ATTRIBUTION,
+    overpass.SOURCE: overpass.ATTRIBUTION,
+    bdtopo.SOURCE: bdtopo.ATTRIBUTION,
+}
+MIN_ZOOM, ALL_FROM, MAX_ZOOM = 11, 14, 16
 # Which share of the buildings, the most massive first, a zoom shows.
 _SHARES = {11: 0.12, 12: 0.35, 13: 0.7, ALL_FROM: 1.1}
 _TIPPECANOE_WITHIN = 1800
 _SAID_MOST = 300
 _FOLDER = ".build-"
-# Reading a source is about so much of the whole work.
-_READING = 0.3
+# Which share of the work reading a file is about, and fetching of all work.
+_READING, _FETCHING = 0.3, 0.8
+_Feed = Callable[[IO[str]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a tile set is built from.
+
+    ``file`` and ``properties`` belong to a file; without one, ``overpass`` and ``bdtopo``
+    are fetched from ``endpoint`` into the folder ``cells``, which is beside the output
+    when None, and is removed when the tiles are there. ``bbox`` is south, west, north,
+    east. Fewer buildings than ``least`` are taken for a failure.
+    """
+
+    source: str
+    file: Path | None = None
+    bbox: BBox | None = None
+    properties: Properties = NO_PROPERTIES
+    attribution: str = ""
+    endpoint: str = ""
+    cells: Path | None = None
+    least: int = 1
+    wait: Callable[[float], object] = time.sleep
 
 
 def build(
-    source: str,
+    source: str | Input,
     output: Path,
     *,
     input: Path | None = None,
     bbox: BBox | None = None,
     progress: Progress = lambda _text, _share: None,
+    fetched: Callable[[Fetched], object] = lambda _fetched: None,
 ) -> Report:
-    """Build ``output`` from a source: ``sample``, or ``overpass`` with a file as ``input``.
+    """Build ``output`` from an Input, or from a source by name with a file and a box.
 
-    ``bbox`` is south, west, north, east. ``progress`` is told what is done and which
-    share of the work, from any thread. Raises InputError, MapInputUnreadable or
-    ToolError; the tile set that was there before stays until the new one is whole.
+    ``progress`` is told what is done and which share of the work, from any thread;
+    ``fetched`` how far fetching has come. Raises InputError, MapInputUnreadable,
+    FetchError or ToolError; the tile set that was there before stays until the new one
+    is whole.
     """
-    within = None if bbox is None else _area(bbox)
+    wanted = source if isinstance(source, Input) else Input(source, input, bbox)
+    _check(wanted)
     report = Report()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(output.parent)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=_FOLDER) as folder:
-            tiles = Path(folder) / "new.mbtiles"
-            features = _features(source, input, within, report)
-            first = next(features, None)
-            if first is None:
-                raise MapInputUnreadable(f"there is no building to draw: {report}")
-            counted = _counted(chain([first], features), progress)
-            report.kept = _tippecanoe(counted, source, tiles, output.stem, progress)
-            tiles.replace(output)
+        fetching = _fetched(wanted, output, progress, fetched)
+        with fetching if _is_fetched(wanted) else nullcontext() as city:
+            share = _FETCHING if city else 0.0
+            later = _later(progress, share)
+            with tempfile.TemporaryDirectory(dir=output.parent, prefix=_FOLDER) as folder:
+                tiles = Path(folder) / "new.mbtiles"
+                feed = _feed(wanted, city, Path(folder), report, later)
+                report.kept = _tippecanoe(feed, wanted, tiles, output.stem, later)
+                tiles.replace(output)
+            if city is not None:
+                city.folder.remove()
     except OSError as error:
         raise ToolError(f"{output} could not be written: {error}") from error
     progress("done", 1.0)
     return report
+
+
+def _check(wanted: Input) -> None:
+    if wanted.source not in SOURCES:
+        raise InputError(f"no source {wanted.source}; there are {', '.join(SOURCES)}")
+    if wanted.source == geojson.SOURCE and wanted.file is None:
+        raise InputError("the source geojson needs --input, a file with GeoJSON")
+    if wanted.source in {sample.SOURCE, bdtopo.SOURCE} and wanted.file is not None:
+        raise InputError(f"the source {wanted.source} takes no --input; see --source geojson")
+    if wanted.source != geojson.SOURCE and wanted.properties != NO_PROPERTIES:
+        raise InputError("names of properties go with --source geojson")
+    if wanted.endpoint and not _is_fetched(wanted):
+        raise InputError("--endpoint goes with a source that is fetched")
+
+
+def _is_fetched(wanted: Input) -> bool:
+    return wanted.source in ENDPOINTS and wanted.file is None
+
+
+def _later(progress: Progress, share: float) -> Progress:
+    """Progress of what begins when this share of the work is done."""
+    return lambda text, part: progress(text, share + (1 - share) * part)
+
+
+@dataclass(frozen=True, slots=True)
+class _City:
+    """What was fetched of the city."""
+
+    source: cells.Source
+    wanted: list[cells.Cell]
+    folder: cells.CellFolder
+
+
+_FETCHED_BY: dict[str, Callable[[cells.Service], cells.Source]] = {
+    overpass.SOURCE: overpass.Overpass,
+    bdtopo.SOURCE: bdtopo.BdTopo,
+}
+
+
+@contextmanager
+def _fetched(
+    wanted: Input, output: Path, progress: Progress, fetched: Callable[[Fetched], object]
+) -> Iterator[_City]:
+    """Fetch what is missing; nobody else touches the folder meanwhile."""
+    endpoint = wanted.endpoint or ENDPOINTS[wanted.source]
+    public = endpoint == ENDPOINTS[wanted.source]
+    service = cells.Service(
+        endpoint, _PAUSES[wanted.source], allow_private=not public, wait=wanted.wait
+    )
+    source = _FETCHED_BY[wanted.source](service)
+    of_city = cells.of_paris(wanted.bbox)
+    if not of_city:
+        raise InputError("the box lies outside Paris")
+
+    def told(now: Fetched) -> None:
+        left = "" if now.remaining is None else f", {_words(now.remaining)} left"
+        progress(f"fetched {now.done} of {now.total} arrondissements{left}", now.share * _FETCHING)
+        fetched(now)
+
+    path = wanted.cells or output.parent / f".cells-{output.stem}"
+    with only_one(Path(f"{path}.lock"), f"the city is being fetched into {path} already"):
+        folder = cells.CellFolder(path, wanted.source, endpoint)
+        cells.fetch_all(source, of_city, folder, told)
+        yield _City(source, of_city, folder)
+
+
+def _words(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _clear_leftovers(folder: Path) -> None:
@@ -90,25 +199,46 @@ def _area(bbox: BBox) -> BaseGeometry:
     return shapely.Polygon(corners)
 
 
-def _features(
-    source: str, input: Path | None, within: BaseGeometry | None, report: Report
+def _feed(
+    wanted: Input, city: _City | None, folder: Path, report: Report, progress: Progress
+) -> _Feed:
+    """What writes the buildings for tippecanoe: the sample as it comes, others once all are read.
+
+    Raises MapInputUnreadable when there are too few buildings.
+    """
+    within = None if wanted.bbox is None else _area(wanted.bbox)
+    if wanted.source == sample.SOURCE:
+        features = sample.features(within, report)
+        first = next(features, None)
+        if first is None:
+            raise MapInputUnreadable(f"there is no building to draw: {report}")
+        everything = _counted(chain([first], features), progress)
+        return lambda lines: write(everything, wanted.source, lines)
+    spool = Spool(folder / "features.geojsonl", wanted.source)
+    spool.fill(_counted(_real(wanted, city, within, report), progress))
+    if not len(spool):
+        raise MapInputUnreadable(f"there is no building to draw: {report}")
+    if len(spool) < wanted.least:
+        raise MapInputUnreadable(f"there are suspiciously few buildings: {report}")
+    return lambda lines: _copy(spool.lines(_SHARES, MAX_ZOOM), lines)
+
+
+def _copy(lines: Iterable[str], output: IO[str]) -> int:
+    number = 0
+    for number, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
+        output.write(line)
+    return number
+
+
+def _real(
+    wanted: Input, city: _City | None, within: BaseGeometry | None, report: Report
 ) -> Iterator[Feature]:
-    if source == sample.SOURCE:
-        yield from sample.features(within, report)
-    elif source == overpass.SOURCE:
-        if input is None:
-            raise InputError("the source overpass needs --input, a file with an Overpass answer")
-        found = overpass.read(input, report)
-        inside = [f for f in found if within is None or within.intersects(f.shape)]
-        report.skipped["outside the box"] += len(found) - len(inside)
-        report.skipped += {}
-        yield from ranked(inside, _SHARES, MAX_ZOOM)
-    else:
-        raise InputError(f"no source {source}; there are sample and overpass")
-
-
-def _attribution(source: str) -> str:
-    return {sample.SOURCE: sample.ATTRIBUTION, overpass.SOURCE: overpass.ATTRIBUTION}[source]
+    if city is not None:
+        return iter(city.source.read(city.folder.read(city.wanted), report, within))
+    assert wanted.file is not None  # noqa: S101 - checked at the beginning
+    if wanted.source == overpass.SOURCE:
+        return iter(overpass.read(wanted.file, report, within))
+    return cleaned(geojson.read(wanted.file, wanted.properties, report), report, within)
 
 
 def _counted(features: Iterator[Feature], progress: Progress) -> Iterator[Feature]:
@@ -119,20 +249,28 @@ def _counted(features: Iterator[Feature], progress: Progress) -> Iterator[Featur
         yield feature
 
 
-def _tippecanoe(
-    features: Iterator[Feature], source: str, tiles: Path, name: str, progress: Progress
-) -> int:
-    """Make tiles of features while they come; answers with their number."""
-    command = tippecanoe_command(tiles.name, name, _attribution(source))
+def _tippecanoe(feed: _Feed, wanted: Input, tiles: Path, name: str, progress: Progress) -> int:
+    """Make tiles of what ``feed`` writes; answers with the number of buildings."""
+    command = tippecanoe_command(tiles.name, name, _attribution(wanted))
     command += ["--temporary-directory", str(tiles.parent.absolute())]
-    number = _run(command, tiles.parent, lambda lines: write(features, source, lines), progress)
+    number = _run(command, tiles.parent, feed, progress)
     try:
         # How and where it was made is nobody's business, and would differ every time.
         with closing(sqlite3.connect(tiles)) as made, made:
             made.execute("DELETE FROM metadata WHERE name = 'generator_options'")
+            if wanted.source == sample.SOURCE:
+                made.execute(
+                    "INSERT INTO metadata (name, value) VALUES (?, ?)",
+                    (GENERATOR, sample_generator()),
+                )
     except sqlite3.Error as error:
         raise ToolError(f"tippecanoe made no whole tile set: {error}") from error
     return number
+
+
+def _attribution(wanted: Input) -> str:
+    of_file = f"Source: {wanted.file.name}" if wanted.file else ""
+    return wanted.attribution or _ATTRIBUTIONS.get(wanted.source, of_file)
 
 
 def tippecanoe_command(output: str, name: str, attribution: str) -> list[str]:
@@ -152,9 +290,7 @@ def tippecanoe_command(output: str, name: str, attribution: str) -> list[str]:
     ]
 
 
-def _run(
-    command: list[str], folder: Path, feed: Callable[[IO[str]], int], progress: Progress
-) -> int:
+def _run(command: list[str], folder: Path, feed: _Feed, progress: Progress) -> int:
     """Run in a process group of its own, which ends with us or when it takes too long."""
     with (
         ThreadPoolExecutor(1) as pool,
@@ -190,7 +326,7 @@ def _run(
     return number
 
 
-def _fed(process: subprocess.Popen[str], feed: Callable[[IO[str]], int]) -> int:
+def _fed(process: subprocess.Popen[str], feed: _Feed) -> int:
     assert process.stdin is not None  # noqa: S101 - started with a pipe
     number = 0
     # When it went away, its last words and exit code say why.

@@ -1,4 +1,4 @@
-"""Buildings out of an answer of the Overpass API.
+"""Buildings out of answers of the Overpass API: a file, or fetched cell by cell.
 
 Ways and multipolygon relations, as ``out geom`` gives them or as nodes with
 references. A building whose parts are mapped one by one gives way to its parts.
@@ -8,24 +8,26 @@ Source: https://wiki.openstreetmap.org/wiki/Simple_3D_Buildings.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import shapely
 from shapely import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from cityverse.errors import MapInputUnreadable
-from cityverse.map import known
+from cityverse.errors import FetchError, MapInputUnreadable
+from cityverse.map import cells, known
+from cityverse.map.cells import Cell
+from cityverse.map.clean import cleaned, polygons, without_covered
 from cityverse.map.features import Feature, Report
+from cityverse.map.values import STOREY, heights, metres, storeys, text
 
 SOURCE = "overpass"
 ATTRIBUTION = "© OpenStreetMap contributors (ODbL)"
-STOREY = 3.1
-DEFAULT_HEIGHT = 18.0
+ENDPOINT = "https://overpass-api.de/api/interpreter"
 _FILE_MOST = 256 * 1024 * 1024
 # What geometry of another form than documented leads to.
 _MALFORMED = (
@@ -39,24 +41,84 @@ _MALFORMED = (
 )
 # Longitude and latitude that a tile can hold.
 _FURTHEST = (180.0, 85.0)
-_HIGHEST = 400.0
-_LEVELS_MOST = 130
-_SMALLEST = 1.0
-_COVERED = 0.75
-
-_METRES = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:m|metre|metres|meter|meters)?\s*")
-_FEET = re.compile(r"\s*(\d+)\s*(?:'|ft)\s*(?:(\d+(?:\.\d+)?)\s*(?:\"|in))?\s*")
-_NUMBER = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*")
+_SPLITS_MOST = 3
+# Refusals that a smaller cell may not meet.
+_TOO_MUCH = {"timeout", "too_large", "http_504", "broken_off"}
 
 Element = dict[str, Any]
 
 
-def read(path: Path, report: Report) -> list[Feature]:
+def read(path: Path, report: Report, within: BaseGeometry | None = None) -> list[Feature]:
     """The buildings of an answer, cleaned; counts go to ``report``.
 
     Raises MapInputUnreadable when the file is no such answer, cut short or too large.
     """
-    elements = _elements(path)
+    raw = _buildings(_elements(path), report)
+    return _whole(cleaned(raw, report, within), report)
+
+
+def _whole(features: Iterator[Feature], report: Report) -> list[Feature]:
+    kept = list(without_covered(features, report))
+    report.kept = len(kept)
+    return kept
+
+
+class Overpass:
+    """The buildings of the city from an Overpass server, one cell after the other."""
+
+    source = SOURCE
+
+    def __init__(self, service: cells.Service) -> None:
+        self._service = service
+
+    def fetch(self, cell: Cell) -> bytes:
+        """The elements of a cell as JSON; a cell that is too much is asked for in quarters.
+
+        Raises FetchError.
+        """
+        return json.dumps({"elements": self._elements(cell, 0)}).encode()
+
+    def _elements(self, cell: Cell, splits: int) -> list[Any]:
+        try:
+            return list(self._service.json(_url(self._service.endpoint, cell), _answered))
+        except FetchError as error:
+            if error.reason not in _TOO_MUCH or splits == _SPLITS_MOST:
+                raise
+            return [e for part in cell.quarters() for e in self._elements(part, splits + 1)]
+
+    @staticmethod
+    def read(
+        fetched: Iterator[bytes], report: Report, within: BaseGeometry | None
+    ) -> list[Feature]:
+        """The buildings of all cells together, cleaned."""
+        raw = (f for cell in fetched for f in _buildings(json.loads(cell)["elements"], report))
+        return _whole(cleaned(raw, report, within), report)
+
+
+def _url(endpoint: str, cell: Cell) -> str:
+    box = ",".join(f"{side:.6f}" for side in (cell.south, cell.west, cell.north, cell.east))
+    kinds = "".join(
+        f'{kind}["{key}"]({box});'
+        for kind in ("way", "relation")
+        for key in ("building", "building:part")
+    )
+    query = f"[out:json][timeout:{cells.ANSWER_WITHIN - 30}];({kinds});out geom;"
+    return f"{endpoint}?{urlencode({'data': query})}"
+
+
+def _answered(answer: Any) -> list[Any]:
+    """The elements of a whole answer; raises FetchError for any other."""
+    elements = answer.get("elements") if isinstance(answer, dict) else None
+    if not isinstance(elements, list):
+        raise FetchError("protocol", "no answer of the Overpass API")
+    remark = str(answer.get("remark", ""))
+    if remark.startswith("runtime error"):
+        raise FetchError("broken_off", remark[:200])
+    return [element for element in elements if _is_element(element)]
+
+
+def _buildings(elements: list[Any], report: Report) -> Iterator[Feature]:
+    """The buildings among elements, as they are drawn."""
     points = {
         e["id"]: (e["lon"], e["lat"])
         for e in elements
@@ -64,9 +126,6 @@ def read(path: Path, report: Report) -> list[Feature]:
     }
     ways = {e["id"]: e for e in elements if e["type"] == "way"}
     outlines = _outlines(elements)
-    wholes: list[Feature] = []
-    parts: list[Feature] = []
-    seen: set[bytes] = set()
     for element in elements:
         tags = _tags(element)
         if element["type"] == "node" or not _is_building(tags):
@@ -76,17 +135,8 @@ def read(path: Path, report: Report) -> list[Feature]:
             report.skip("outline of a relation")
             continue
         feature = _feature(element, tags, ways, points, report)
-        if feature is None:
-            continue
-        shape = shapely.to_wkb(shapely.normalize(shapely.set_precision(feature.shape, 0.1)))
-        if shape in seen:
-            report.skip("the same shape again")
-            continue
-        seen.add(shape)
-        (parts if "building:part" in tags else wholes).append(feature)
-    kept = [*_without_parts(wholes, parts, report), *parts]
-    report.kept = len(kept)
-    return kept
+        if feature is not None:
+            yield feature
 
 
 def _elements(path: Path) -> list[Element]:
@@ -102,13 +152,10 @@ def _elements(path: Path) -> list[Element]:
         raise MapInputUnreadable(
             f"{path} is no Overpass answer in JSON, or was cut short: {error}"
         ) from error
-    elements = answer.get("elements") if isinstance(answer, dict) else None
-    if not isinstance(elements, list):
-        raise MapInputUnreadable(f"{path} is JSON, but no Overpass answer: it has no elements")
-    remark = str(answer.get("remark", ""))
-    if remark.startswith("runtime error"):
-        raise MapInputUnreadable(f"{path} is incomplete, says Overpass: {remark[:200]}")
-    return [element for element in elements if _is_element(element)]
+    try:
+        return _answered(answer)
+    except FetchError as error:
+        raise MapInputUnreadable(f"{path} is no whole answer of Overpass: {error}") from error
 
 
 def _is_element(thing: Any) -> bool:
@@ -156,22 +203,19 @@ def _feature(
     if shape is None:
         report.skip("ring not closed or too short")
         return None
-    mended = shape if shape.is_valid else _polygons(shapely.make_valid(shape))
-    if mended.is_empty or mended.area < _SMALLEST:
-        report.skip("no area")
-        return None
-    report.repaired += mended is not shape
-    height, levels = heights(tags)
+    roof = metres(tags.get("roof:height")) or storeys(tags.get("roof:levels")) * STOREY
+    height, levels = heights(tags.get("height"), tags.get("building:levels"), report, roof=roof)
     base = metres(tags.get("min_height")) or storeys(tags.get("building:min_level")) * STOREY
-    kind = str(tags.get("building") or tags.get("building:part"))[:40]
-    name = tags.get("name")
+    part = "building:part" in tags
     return Feature(
-        mended,
-        round(height, 1),
+        shape,
+        height,
         round(base, 1) if base < height else 0.0,
         levels,
-        str(name)[:120] if name and "building:part" not in tags else None,
-        kind,
+        None if part else text(tags.get("name")),
+        (text(tags.get("building") or tags.get("building:part")) or "building")[:40],
+        ref=f"{element['type'][0]}{element['id']}",
+        part=part,
     )
 
 
@@ -184,7 +228,7 @@ def _shape(element: Element, ways: dict[Any, Element], points: Any) -> BaseGeome
     shape = shapely.union_all(_areas(outer))
     if shape.is_empty:
         return None
-    return _polygons(shape.difference(shapely.union_all(_areas(inner))))
+    return polygons(shape.difference(shapely.union_all(_areas(inner))))
 
 
 def _line(way: Element, points: Any) -> known.Array | None:
@@ -221,56 +265,5 @@ def _areas(lines: list[LineString]) -> list[BaseGeometry]:
     """The areas inside rings, each one line or cut into several."""
     rings = [line for line in lines if line.is_closed and len(line.coords) >= 4]
     pieces = [line for line in lines if not line.is_closed]
-    areas = [_polygons(shapely.make_valid(Polygon(ring))) for ring in rings]
+    areas = [polygons(shapely.make_valid(Polygon(ring))) for ring in rings]
     return [*areas, *shapely.get_parts(shapely.polygonize(pieces))]
-
-
-def _polygons(shape: BaseGeometry) -> BaseGeometry:
-    """Only the areas of a shape, without the lines and points that mending leaves."""
-    areas = [part for part in shapely.get_parts(shape, return_index=False) if part.area > 0]
-    flat = [p for part in areas for p in shapely.get_parts(part) if p.geom_type == "Polygon"]
-    return flat[0] if len(flat) == 1 else shapely.MultiPolygon(flat)
-
-
-def _without_parts(
-    wholes: list[Feature], parts: list[Feature], report: Report
-) -> Iterator[Feature]:
-    tree = shapely.STRtree([part.shape for part in parts])
-    for whole in wholes:
-        inside = [parts[n].shape for n in tree.query(whole.shape, predicate="intersects")]
-        covered = shapely.union_all(inside).intersection(whole.shape).area if inside else 0
-        if covered > _COVERED * whole.shape.area:
-            report.skip("drawn by its parts")
-        else:
-            yield whole
-
-
-def heights(tags: dict[str, Any]) -> tuple[float, int]:
-    """Height in metres and storeys of a building: as tagged, else from storeys, else usual."""
-    levels = storeys(tags.get("building:levels"))
-    tagged = metres(tags.get("height"))
-    if tagged is not None:
-        return tagged, round(levels) or max(1, round(tagged / STOREY))
-    if levels:
-        return (levels + storeys(tags.get("roof:levels"))) * STOREY, round(levels)
-    return DEFAULT_HEIGHT, round(DEFAULT_HEIGHT / STOREY)
-
-
-def metres(text: Any) -> float | None:
-    """A tagged length in metres, or None when it is absent or senseless."""
-    if not isinstance(text, str):
-        return None
-    if found := _METRES.fullmatch(text):
-        value = float(found[1].replace(",", "."))
-    elif found := _FEET.fullmatch(text):
-        value = int(found[1]) * 0.3048 + float(found[2] or 0) * 0.0254
-    else:
-        return None
-    return value if 1 <= value <= _HIGHEST else None
-
-
-def storeys(text: Any) -> float:
-    """A tagged number of storeys; 0 when it is absent or senseless."""
-    found = _NUMBER.fullmatch(text) if isinstance(text, str) else None
-    value = float(found[1].replace(",", ".")) if found else 0.0
-    return value if value <= _LEVELS_MOST else 0.0

@@ -34,7 +34,7 @@ ATTRIBUTION = (
 )
 MONUMENT = "monument"
 # Zooms in which blocks stand for houses, in which houses stand, and all of them.
-FAR, NEAR, ALWAYS = (11, 12), (13, 15), (11, 15)
+FAR, NEAR, ALWAYS = (11, 12), (13, 16), (11, 16)
 STOREY = 3.1
 
 _LANE = 11.0

@@ -13,6 +13,7 @@ import re
 import sqlite3
 import threading
 import weakref
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 LAYER = "buildings"
 # The generated city gives way to any set of real buildings.
 GENERATED = "sample"
+# In the metadata of a generated set: what generated it.
+GENERATOR = "cityverse_generator"
+_GENERATED_BY = ("sample.py", "monuments.py", "known.py", "features.py", "build.py")
 _CHOICE = "current"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -157,6 +161,27 @@ def current(folder: Path) -> TileSetInfo | None:
     chosen = _choice(folder)
     order = sorted(sets, key=lambda s: (s.name != chosen, s.generated, s.name))
     return order[0] if order else None
+
+
+def sample_generator() -> str:
+    """A hash of the programs and facts the sample city is generated from."""
+    content = hashlib.sha256()
+    here = Path(__file__).parent
+    programs = (here / name for name in _GENERATED_BY)
+    for file in (*programs, *sorted((here / "facts").iterdir())):
+        content.update(file.name.encode() + b"\0" + file.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def generator(path: Path) -> str | None:
+    """What generated the set in this file; None when it does not say, or cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            query = "SELECT value FROM metadata WHERE name = ?"
+            found = file.execute(query, (GENERATOR,)).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(found[0]) if found else None
 
 
 def _choice(folder: Path) -> str | None:

@@ -92,6 +92,8 @@ def fetch(
     last_modified: str | None = None,
     allow_private: bool = False,
     limits: Limits = Limits(),
+    accept: str = _ACCEPT,
+    agent: str = USER_AGENT,
 ) -> Fetched:
     """Get ``url``, asking only for what changed since ``etag`` and ``last_modified``.
 
@@ -99,7 +101,7 @@ def fetch(
     ``connect``, ``redirects``, ``refused_address``, ``protocol`` or ``http_<code>``.
     """
     deadline = time.monotonic() + limits.seconds
-    headers = {"User-Agent": USER_AGENT, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate, br"}
+    headers = {"User-Agent": agent, "Accept": accept, "Accept-Encoding": "gzip, deflate, br"}
     if etag:
         headers["If-None-Match"] = etag
     if last_modified:

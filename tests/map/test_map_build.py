@@ -149,7 +149,8 @@ def test_progress_ends_with_all_of_it(tmp_path):
     ("arguments", "error"),
     [
         ({"source": "elsewhere"}, InputError),
-        ({"source": "overpass"}, InputError),
+        ({"source": "geojson"}, InputError),
+        ({"source": "bdtopo", "input": Path("/nowhere/file.json")}, InputError),
         ({"source": "overpass", "input": Path("/nowhere/answer.json")}, MapInputUnreadable),
         ({"source": "sample", "bbox": (40, 2, 40.1, 2.1)}, MapInputUnreadable),
     ],

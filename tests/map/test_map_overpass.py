@@ -11,7 +11,7 @@ import shapely
 from map_helpers import answer, degrees, ring, square, way
 
 from cityverse.errors import MapInputUnreadable
-from cityverse.map import overpass
+from cityverse.map import overpass, values
 from cityverse.map.features import Feature, Report
 
 
@@ -223,7 +223,7 @@ def test_elements_of_another_form_are_passed_over(tmp_path, element):
         ({"height": "9" * 5000}, 18, 6),
         ({"building:levels": "1000"}, 18, 6),
         ({"building:levels": "-2"}, 18, 6),
-        ({"height": 12}, 18, 6),
+        ({"height": 12}, 12, 4),
         ({"height": None, "building:levels": ["6"]}, 18, 6),
         ({}, 18, 6),
     ],
@@ -252,7 +252,7 @@ def test_the_real_answer(shared: Path):
     assert len(features) == report.read
     assert all(f.shape.is_valid and 1 <= f.height <= 400 for f in features)
     # Levels are tagged on four of five.
-    assert sum(f.height != overpass.DEFAULT_HEIGHT for f in features) > 0.7 * len(features)
+    assert sum(f.height != values.DEFAULT_HEIGHT for f in features) > 0.7 * len(features)
     assert Counter(f.name for f in features)["Cathédrale Notre-Dame de Paris"] <= 1
     centre = shapely.union_all([f.shape for f in features]).centroid
     assert centre.distance(shapely.Point(0, 0)) < 800
