@@ -11,14 +11,17 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from cityverse import __version__, settings
 from cityverse.domain.people import Role
 from cityverse.errors import CityVerseError, InputError
+from cityverse.processes import follow_parent
 
 if TYPE_CHECKING:
     from cityverse.data.client import Dynamo
@@ -191,10 +194,37 @@ def _add_map(commands: argparse._SubParsersAction[_Parser]) -> None:
     city_map = commands.add_parser("map", help="building tiles of the 3D map")
     parts = city_map.add_subparsers(title="commands", required=True, metavar="COMMAND")
     build = _command(parts, "build", "build a tile set of buildings", _map_build)
-    build.add_argument("--source", required=True, choices=["sample", "overpass"])
-    build.add_argument("--input", type=Path, metavar="FILE", help="answer of the Overpass API")
-    build.add_argument("--bbox", type=_bbox, metavar="S,W,N,E", help="keep only this part")
+    build.add_argument(
+        "--source", required=True, choices=["sample", "overpass", "bdtopo", "geojson"]
+    )
     build.add_argument("--output", type=Path, required=True, metavar="FILE.mbtiles")
+    build.add_argument(
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help="GeoJSON, or an answer of Overpass; else overpass and bdtopo are fetched",
+    )
+    build.add_argument("--bbox", type=_bbox, metavar="S,W,N,E", help="keep only this part")
+    for what in ("height", "levels", "id", "name"):
+        build.add_argument(
+            f"--{what}-property", metavar="NAME", help=f"of GeoJSON: where the {what} stands"
+        )
+    build.add_argument("--attribution", default="", metavar="TEXT", help="whose data it is")
+    build.add_argument("--endpoint", default="", metavar="URL", help="another server to fetch from")
+    build.add_argument(
+        "--cells", type=Path, metavar="FOLDER", help="where fetched parts are kept until it is done"
+    )
+    fetch = _command(parts, "fetch", "fetch the real city into the data folder", _map_fetch)
+    fetch.add_argument(
+        "--source",
+        choices=["auto", "bdtopo", "overpass"],
+        default="auto",
+        help="auto: bdtopo, or overpass where that fails",
+    )
+    publish = _command(parts, "publish", "upload a tile set to S3", _map_publish)
+    publish.add_argument("name", nargs="?", metavar="NAME", help="a set; else the one on show")
+    publish.add_argument("--bucket", required=True, help="an existing bucket")
+    publish.add_argument("--prefix", default="tiles", help="where in it [%(default)s]")
 
 
 def _add_checks(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -256,7 +286,6 @@ def _run(_: argparse.Namespace) -> int:
 
 def _engine(options: argparse.Namespace) -> int:
     from cityverse.engine.server import serve
-    from cityverse.processes import follow_parent
 
     follow_parent()
     return serve(options.data_dir, options.port)
@@ -264,7 +293,6 @@ def _engine(options: argparse.Namespace) -> int:
 
 def _worker(_: argparse.Namespace) -> int:
     from cityverse import worker
-    from cityverse.processes import follow_parent
 
     follow_parent()
     with _store_in_reach() as current:
@@ -438,7 +466,7 @@ def _news_locate(_: argparse.Namespace) -> int:
 def _places_update(options: argparse.Namespace) -> int:
     from cityverse.news.places import update
 
-    with _share_done() as told:
+    with _shares() as told:
         report = update(settings.current().data_dir, input_dir=options.input, told=told)
     print(report)
     for failure in report.failed:
@@ -446,33 +474,77 @@ def _places_update(options: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
-@contextlib.contextmanager
-def _share_done() -> Iterator[Callable[[str, float], None]]:
-    """One line that tells how far a long work is, where somebody watches."""
-    if not sys.stderr.isatty():
-        yield lambda _text, _share: None
-        return
-
-    def told(text: str, share: float) -> None:
-        print(f"\r\x1b[K{text} {share:4.0%}", end="", file=sys.stderr, flush=True)
-
-    yield told
-    print(file=sys.stderr)
-
-
 def _map_build(options: argparse.Namespace) -> int:
-    from cityverse.map.build import build
+    from cityverse.map.build import Input, build
+    from cityverse.map.geojson import Properties
 
-    with _share_done() as told:
-        report = build(
-            options.source,
-            options.output,
-            input=options.input,
-            bbox=options.bbox,
-            progress=told,
-        )
+    names = {what: getattr(options, f"{what}_property") for what in ("height", "levels", "id")}
+    endpoints = {"overpass": settings.current().overpass_url, "bdtopo": settings.current().wfs_url}
+    fetched = options.input is None and options.source in endpoints
+    wanted = Input(
+        options.source,
+        options.input,
+        options.bbox,
+        properties=Properties(name=options.name_property, **names),
+        attribution=options.attribution,
+        endpoint=options.endpoint or (endpoints[options.source] if fetched else ""),
+        cells=options.cells,
+    )
+    with _ended_whole(), _shares() as told:
+        report = build(wanted, options.output, progress=told)
     print(report)
     return 0
+
+
+def _map_fetch(options: argparse.Namespace) -> int:
+    from cityverse.map import realcity
+
+    with _ended_whole(), _shares() as told:
+        report = realcity.fetch(settings.current(), options.source, progress=told)
+    print(report)
+    return 0
+
+
+def _map_publish(options: argparse.Namespace) -> int:
+    from cityverse.data.tilesets import connect
+    from cityverse.map.publish import publish
+
+    with _store_in_reach() as current, _progress() as told:
+        target = connect(current, options.bucket, options.prefix)
+        folder = current.data_dir / "tiles"
+        published = publish(folder, options.name, target, lambda n, all_: told("tiles", n, all_))
+    print(f"{published.tiles} tiles of {published.name} are in {options.bucket}")
+    print(f"CITYVERSE_TILES_URL is the address that leads to s3://{published.place}")
+    return 0
+
+
+@contextlib.contextmanager
+def _ended_whole() -> Iterator[None]:
+    """Let SIGTERM end this process as Ctrl-C does: with everything cleaned up, once."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    follow_parent()
+    yield
+
+
+@contextlib.contextmanager
+def _shares() -> Iterator[Callable[[str, float], None]]:
+    """What is done and the share of the whole on one line of a terminal; else nothing."""
+    silent = not sys.stderr.isatty()
+
+    def told(text: str, share: float) -> None:
+        if not silent:
+            print(f"\r\x1b[K{text} {share:4.0%}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield told
+    finally:
+        if not silent:
+            print(file=sys.stderr)
 
 
 def _doctor(_: argparse.Namespace) -> int:

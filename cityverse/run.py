@@ -10,19 +10,16 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
-import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -30,14 +27,12 @@ from urllib.parse import urlsplit
 
 from cityverse.engine import launch
 from cityverse.errors import CityVerseError, EngineError
-from cityverse.processes import following, only_one
+from cityverse.processes import CommandPart, only_one
 from cityverse.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_ROOT = Path(__file__).parent.parent
 _DISK_LEAST = 300 * 1024 * 1024
-_STOP_WITHIN = 10.0
 _READY_WITHIN = 60.0
 _LOOK_EVERY = 0.2
 # A part that dies so often within a minute will not be helped by another start.
@@ -197,50 +192,6 @@ def _end_borrowed(data_dir: Path) -> None:
         )
 
 
-@dataclass
-class CommandPart:
-    """A Python program of our own, with its output in a log file."""
-
-    name: str
-    command: list[str]
-    log_file: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-
-    def start(self) -> None:
-        """Start it in a session of its own, so that Ctrl-C reaches it through us alone."""
-        try:
-            output = self.log_file.open("ab")
-        except OSError as error:
-            raise EngineError(f"cannot write {self.log_file}: {error.strerror}") from error
-        with output:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.command],
-                cwd=_ROOT,
-                env={**os.environ, **following(), **self.environment, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self) -> None:
-        """SIGTERM, then SIGKILL after ten seconds."""
-        if self.process is None or not self.alive():
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(_STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            log.warning("%s did not end in time and is killed", self.name)
-            self.process.kill()
-            self.process.wait()
-
-
 def _worker(settings: Settings) -> CommandPart:
     return CommandPart(
         "worker", ["-m", "cityverse", "worker"], settings.data_dir / "logs" / "worker.log"
@@ -292,14 +243,23 @@ def _offer_first_admin(settings: Settings) -> None:
 
 
 def _start_sample_city(data_dir: Path, ending: contextlib.ExitStack) -> CommandPart | None:
-    """Build the sample city in a process of its own, unless it is there already."""
+    """Build the sample city in a process of its own, unless it is there already.
+
+    One that an earlier version generated is shown until the new one is there; then there
+    is nothing to wait for.
+    """
+    from cityverse.map.tiles import generator, sample_generator
+
     tiles = data_dir / "tiles" / "sample.mbtiles"
-    if tiles.exists():
+    if tiles.exists() and generator(tiles) == sample_generator():
         return None
     command = ["-m", "cityverse", "map", "build", "--source", "sample", "--output", str(tiles)]
     building = CommandPart("map", command, data_dir / "logs" / "map.log")
     building.start()
     ending.callback(building.stop)
+    if tiles.exists():
+        _say("map        the sample city is of an earlier version, and is built anew meanwhile")
+        return None
     return building
 
 

@@ -61,6 +61,12 @@ def _whole(text: str) -> int:
         raise ValueError("say a whole number") from None
 
 
+def _address(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError("say an address that begins with https://")
+    return text.rstrip("/")
+
+
 def _level(text: str) -> str:
     if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("say DEBUG, INFO, WARNING or ERROR")
@@ -152,6 +158,30 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "CITYVERSE_NEWS_RETENTION_DAYS", "90", "days after which an article expires", _positive
+    ),
+    Setting(
+        "CITYVERSE_MAP_FETCH",
+        "auto",
+        "`auto`: the real buildings are fetched in the background (embedded store); or `off`",
+        _one_of("auto", "off"),
+    ),
+    Setting(
+        "CITYVERSE_WFS_URL",
+        "https://data.geopf.fr/wfs/ows",
+        "server of the buildings of BD TOPO",
+        _address,
+    ),
+    Setting(
+        "CITYVERSE_OVERPASS_URL",
+        "https://overpass-api.de/api/interpreter",
+        "server of the buildings of OpenStreetMap",
+        _address,
+    ),
+    Setting(
+        "CITYVERSE_TILES_URL",
+        "",
+        "where a published tile set is served from; this server's own when empty",
+        _address,
     ),
     Setting(
         "CITYVERSE_BUCKET_PROFILEPICS",
@@ -254,6 +284,10 @@ class Settings:
     news_allow_private: bool
     news_geocoder: str
     news_retention_days: int
+    map_fetch: Literal["auto", "off"]
+    wfs_url: str
+    overpass_url: str
+    tiles_url: str
     bucket_profilepics: str
     bucket_videos: str
     video_megabytes: int

@@ -1,4 +1,4 @@
-"""The worker: polls the sources that are due and sweeps stored files, until it is stopped."""
+"""The worker: polls the sources that are due, sweeps stored files, fetches the real city."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import FrameType
 from cityverse.data import media
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError, InputError, NotFound
+from cityverse.map.realcity import Keeper
 from cityverse.news import feeds
 from cityverse.news.poll import Poller, Result
 from cityverse.settings import Settings
@@ -33,10 +34,12 @@ def run(settings: Settings) -> int:
     store = connect(settings)
     poller = _poller(store, settings)
     files = media.connect(settings)
+    real_city = Keeper(settings)
     sweep_at = datetime.now(UTC)
     log.info("worker started")
     while not stop.is_set():
         try:
+            real_city.look()
             _round(store, poller, settings, stop)
             if datetime.now(UTC) >= sweep_at:
                 sweep_at = datetime.now(UTC) + _SWEEP_EVERY
@@ -47,6 +50,7 @@ def run(settings: Settings) -> int:
             # The store may be away for a moment; the next round finds it again.
             log.warning("this round failed: %s", error)
         stop.wait(_LOOK_EVERY)
+    real_city.stop()
     log.info("worker stopped")
     return 0
 

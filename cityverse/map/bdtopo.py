@@ -32,7 +32,7 @@ _PAGE = 1000
 _CELL_MOST = 40_000
 _STARTS_MOST = 4
 # Around Notre-Dame and the Hôtel de Ville there are buildings.
-_CONTROL = Cell(48.8520, 2.3440, 48.8575, 2.3530, 4)
+_CONTROL = Cell(48.8520, 2.3440, 48.8575, 2.3530, (4,))
 _CONTROL_NEAR = 0.005
 _PROPERTIES = (
     *("cleabs", "nature", "usage_1", "construction_legere", "etat_de_l_objet", "hauteur"),

@@ -52,13 +52,13 @@ _FORM = 1
 
 
 class Cell(NamedTuple):
-    """A box in degrees, and the arrondissement (1 to 20) it mostly lies in."""
+    """A box in degrees, and the arrondissements (1 to 20) it touches."""
 
     south: float
     west: float
     north: float
     east: float
-    arrondissement: int
+    arrondissements: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class Cell(NamedTuple):
         """The four cells it consists of."""
         middle, centre = (self.south + self.north) / 2, (self.west + self.east) / 2
         return [
-            Cell(south, west, north, east, self.arrondissement)
+            Cell(south, west, north, east, self.arrondissements)
             for south, north in ((self.south, middle), (middle, self.north))
             for west, east in ((self.west, centre), (centre, self.east))
         ]
@@ -86,16 +86,16 @@ def of_paris(bbox: BBox | None = None) -> list[Cell]:
     found = [_cell(box) for box in boxes if box.intersects(known.land())]
     return sorted(
         (cell for cell in found if bbox is None or _meet(cell, bbox)),
-        key=lambda cell: (cell.arrondissement, cell.south, cell.west),
+        key=lambda cell: (cell.arrondissements, cell.south, cell.west),
     )
 
 
 def _cell(box: shapely.Polygon) -> Cell:
-    shares = [area.shape.intersection(box).area for area in known.arrondissements()]
+    touched = [n for n, a in enumerate(known.arrondissements(), 1) if a.shape.intersects(box)]
     west, south, east, north = box.bounds
     (west, south), (east, north) = known.to_degrees(np.array([[west, south], [east, north]]))
     south, west, north, east = (round(float(side), 6) for side in (south, west, north, east))
-    return Cell(south, west, north, east, int(np.argmax(shares)) + 1)
+    return Cell(south, west, north, east, tuple(touched))
 
 
 def _meet(cell: Cell, bbox: BBox) -> bool:
@@ -214,12 +214,15 @@ class CellFolder:
         for cell in cells:
             file = self._file(cell)
             try:
-                yield gzip.decompress(file.read_bytes())
+                data = gzip.decompress(file.read_bytes())
+                if not data:
+                    raise EOFError
             except (OSError, EOFError, zlib.error) as error:
                 file.unlink(missing_ok=True)
                 raise MapInputUnreadable(
                     f"{file} was damaged and is thrown away: start again"
                 ) from error
+            yield data
 
     def remove(self) -> None:
         """Remove the folder with all it keeps."""
@@ -283,7 +286,7 @@ def fetch_all(
 
 
 def _progress(cells: list[Cell], left: list[Cell], spent: float, fetched: int) -> Fetched:
-    wanted, open_ = ({cell.arrondissement for cell in group} for group in (cells, left))
+    wanted, open_ = ({n for cell in group for n in cell.arrondissements} for group in (cells, left))
     return Fetched(
         done=len(wanted - open_),
         total=len(wanted),

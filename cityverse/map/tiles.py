@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import sqlite3
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,18 +30,26 @@ GENERATED = "sample"
 GENERATOR = "cityverse_generator"
 _GENERATED_BY = ("sample.py", "monuments.py", "known.py", "features.py", "build.py")
 _CHOICE = "current"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+# Zoom, column and row; rows are counted from the north.
+Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class TileSetInfo:
-    """What a page needs to know of a tile set; zooms are those it has tiles for."""
+    """What a page needs to know of a tile set; zooms are those it has tiles for.
+
+    ``origin`` is where its tiles are asked for: a path of this server, or another one.
+    """
 
     name: str
     version: str
     attribution: str
     min_zoom: int
     max_zoom: int
+    origin: str = "/tiles"
 
     @property
     def generated(self) -> bool:
@@ -49,7 +59,7 @@ class TileSetInfo:
     @property
     def url(self) -> str:
         """The template of its tiles' addresses."""
-        return f"/tiles/{self.name}/{self.version}/{{z}}/{{x}}/{{y}}.pbf"
+        return f"{self.origin}/{self.name}/{self.version}/{{z}}/{{x}}/{{y}}.pbf"
 
 
 class TileSet:
@@ -90,6 +100,16 @@ class TileSet:
             raise MapInputUnreadable(f"{self._file} is damaged: {error}") from error
         return None if found is None else bytes(found[0])
 
+    def places(self) -> list[Place]:
+        """Where there are tiles. Raises MapInputUnreadable when the file is damaged."""
+        query = "SELECT zoom_level, tile_column, tile_row FROM tiles"
+        try:
+            with self._lock:
+                rows = self._connection.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise MapInputUnreadable(f"{self._file} is damaged: {error}") from error
+        return sorted((z, x, 2**z - 1 - row) for z, x, row in rows)
+
 
 def _describe(path: Path, connection: sqlite3.Connection) -> TileSetInfo:
     facts = dict(connection.execute("SELECT name, value FROM metadata"))
@@ -121,7 +141,7 @@ def opened(folder: Path, name: str) -> TileSet | None:
 
     A damaged file is logged once; a file that was replaced is opened anew.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         return None
     path = folder / f"{name}.mbtiles"
     with _opening:
@@ -155,12 +175,36 @@ def available(folder: Path) -> list[TileSetInfo]:
     return [found.info for name in names if (found := opened(folder, name)) is not None]
 
 
+_published: Callable[[], TileSetInfo | None] | None = None
+
+
+def show_published(info: Callable[[], TileSetInfo | None] | None) -> None:
+    """Let ``current`` answer with what ``info`` knows of a set on another origin, if anything."""
+    global _published  # noqa: PLW0603 - of the process, like the files that are open
+    _published = info
+
+
 def current(folder: Path) -> TileSetInfo | None:
-    """The tile set to show: the operator's choice, else a real one, else the generated one."""
+    """The tile set to show: a published one, else the best in this folder."""
+    return (_published() if _published else None) or on_disk(folder)
+
+
+def on_disk(folder: Path) -> TileSetInfo | None:
+    """The set to show of this folder: the operator's choice, else a real one, else the sample."""
     sets = available(folder)
     chosen = _choice(folder)
     order = sorted(sets, key=lambda s: (s.name != chosen, s.generated, s.name))
     return order[0] if order else None
+
+
+def choose(folder: Path, name: str | None) -> None:
+    """Show the set of this name from now on, when it is there; None takes the choice back."""
+    if name is None:
+        (folder / _CHOICE).unlink(missing_ok=True)
+        return
+    draft = folder / f".{_CHOICE}.{os.getpid()}.{threading.get_ident()}"
+    draft.write_text(name, encoding="utf-8")
+    draft.replace(folder / _CHOICE)
 
 
 def sample_generator() -> str:

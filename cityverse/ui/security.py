@@ -9,7 +9,7 @@ import posixpath
 import re
 from functools import cache
 from importlib.resources import files
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -46,7 +46,9 @@ def content_policy(settings: Settings) -> str:
     settings, for what they serve, and nothing else.
     """
     media = " ".join((*public_addresses(settings), *settings.media_origins))
-    tiles = " ".join(settings.tile_origins)
+    published = urlsplit(settings.tiles_url)
+    own = [f"{published.scheme}://{published.netloc}"] if settings.tiles_url else []
+    tiles = " ".join((*own, *settings.tile_origins))
     return "; ".join(
         " ".join(rule.split())
         for rule in (

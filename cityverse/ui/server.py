@@ -14,6 +14,8 @@ from cityverse.accounts import accounts as use_cases
 from cityverse.accounts import http
 from cityverse.data.store import connect
 from cityverse.map import http as map_http
+from cityverse.map import tiles
+from cityverse.map.publish import PublishedSet
 from cityverse.settings import Settings
 from cityverse.ui import media, outputs
 from cityverse.ui.security import Security
@@ -24,6 +26,10 @@ _state = {"started": False}
 def routes(settings: Settings) -> list[BaseRoute]:
     """All routes beside Streamlit's own."""
     _state["started"] = True
+    if settings.tiles_url:
+        published = PublishedSet(settings.tiles_url)
+        published.follow()
+        tiles.show_published(published.info)
     accounts = http.Connection(lambda: use_cases.over(settings, connect(settings)))
     return [
         Route("/healthz", _health),
