@@ -32,7 +32,10 @@ SOURCE = "geojson"
 # What stands between two features, or in one of them, at most; and the whole, unpacked.
 _PIECE_MOST = 32 * 1024 * 1024
 _FILE_MOST = 16 * 1024**3
-_BUFFER = 256 * 1024
+# Read so much at once, and look so far for where the features begin.
+_BUFFER, _HEAD = 16 * 1024, 256 * 1024
+# The parser's work grows with the square of the depth.
+_DEEPEST = 500
 _RECORD_SEPARATOR = b"\x1e"
 _MALFORMED = (
     AttributeError,
@@ -60,12 +63,15 @@ class Properties:
 NO_PROPERTIES = Properties()
 _USUAL = {
     "height": ("height", "hauteur", "HAUTEUR", "measuredHeight"),
-    # As in OpenStreetMap, BD TOPO, and the city's plans ("R+5").
-    "levels": ("levels", "building:levels", "nombre_d_etages", "NB_ETAGES", "l_plan_h"),
+    "levels": ("levels", "building:levels", "nombre_d_etages", "NB_ETAGES", "h_et_max"),
     "id": ("id", "cleabs", "ID", "@id", "n_sq_vb", "osm_id"),
     "name": ("name", "nom", "NOM"),
     "kind": ("kind", "building", "usage_1", "USAGE1", "l_nat_b"),
 }
+
+
+# In the city's "volumes bâtis" storeys are counted from above the ground floor.
+_ABOVE_GROUND = "h_et_max"
 
 
 def read(path: Path, properties: Properties, report: Report) -> Iterator[Feature]:
@@ -107,10 +113,12 @@ class _Bounded:
         self._path = path
         self._piece = 0
         self._whole = 0
+        self._depth = 0
 
     def passed(self) -> None:
         """A feature came of what was read."""
         self._piece = 0
+        self._depth = 0
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size if 0 <= size <= _BUFFER else _BUFFER)
@@ -122,6 +130,10 @@ class _Bounded:
             )
         if self._whole > _FILE_MOST:
             raise MapInputUnreadable(f"{self._path} is larger than {_FILE_MOST // 2**30} GB")
+        # Counted roughly, since texts may have brackets as well.
+        self._depth += sum(data.count(b) for b in b"[{") - sum(data.count(b) for b in b"]}")
+        if self._depth > _DEEPEST:
+            raise MapInputUnreadable(f"{self._path} is nested too deeply")
         # Text sequences mark the beginning of each line so; a blank means the same.
         return data.replace(_RECORD_SEPARATOR, b" ")
 
@@ -136,7 +148,7 @@ def _opened(path: Path) -> Iterator[tuple[_Bounded, str]]:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
-            start = plain.read(_BUFFER)
+            start = plain.read(_HEAD)
             plain.seek(0)
             prefix = _prefix(start, path)
             if start.startswith(b"\xef\xbb\xbf"):
@@ -148,9 +160,10 @@ def _opened(path: Path) -> Iterator[tuple[_Bounded, str]]:
 
 def _prefix(start: bytes, path: Path) -> str:
     """Where the features stand, from the first keys of the file."""
-    head = io.BytesIO(start.removeprefix(b"\xef\xbb\xbf").replace(_RECORD_SEPARATOR, b" "))
+    head = _Bounded(io.BytesIO(start.removeprefix(b"\xef\xbb\xbf")), path)
+    events = ijson.parse(head, multiple_values=True, use_float=True, buf_size=_BUFFER)
     try:
-        for where, event, value in ijson.parse(head, multiple_values=True, use_float=True):
+        for where, event, value in events:
             if (where, event) == ("features", "start_array"):
                 return "features.item"
             if where == "type" and value == "FeatureCollection":
@@ -204,7 +217,10 @@ def _building(
         return None, None
     facts = facts if isinstance(facts, dict) else {}
     values = {what: _value(facts, keys) for what, keys in names.items()}
-    height, levels = heights(values["height"], values["levels"], report)
+    storeyed = values["levels"]
+    if isinstance(storeyed, int | float) and storeyed == facts.get(_ABOVE_GROUND):
+        storeyed += 1
+    height, levels = heights(values["height"], storeyed, report)
     own = values["id"] if values["id"] is not None else feature.get("id")
     kind = (text(values["kind"]) or "building")[:40]
     return Feature(made, height, 0.0, levels, text(values["name"]), kind, ref=text(own)), None
@@ -238,7 +254,8 @@ def shape(geometry: Any, convert: Convert = known.to_metres) -> BaseGeometry | N
 
 
 def _polygon(rings: list[Any], convert: Convert) -> Polygon:
-    shell, *holes = (convert([(point[0], point[1]) for point in ring]) for ring in rings)
+    with np.errstate(over="ignore"):
+        shell, *holes = (convert([(point[0], point[1]) for point in ring]) for ring in rings)
     if not all(np.isfinite(ring).all() for ring in (shell, *holes)):
         raise ValueError("not on earth")
     return Polygon(shell, holes)

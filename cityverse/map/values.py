@@ -19,7 +19,7 @@ _METRES = re.compile(r"\s*(\d{1,9}(?:[.,]\d{1,30})?)\s*(?:m|metre|metres|meter|m
 _FEET = re.compile(r"\s*(\d{1,9})\s*(?:'|ft)\s*(?:(\d{1,9}(?:\.\d{1,30})?)\s*(?:\"|in))?\s*")
 _NUMBER = re.compile(r"\s*(\d{1,9}(?:[.,]\d{1,30})?)\s*")
 # As the city's plans say it: the ground floor and so many storeys above it.
-_ABOVE_GROUND = re.compile(r"\s*R\s*\+\s*(\d{1,3})\s*", re.IGNORECASE)
+_ABOVE_GROUND = re.compile(r"\s*R(?:\s*\+\s*(\d{1,3}))?\s*", re.IGNORECASE)
 
 
 def heights(height: Any, levels: Any, report: Report, *, roof: float = 0.0) -> tuple[float, int]:
@@ -59,7 +59,7 @@ def storeys(value: Any) -> float:
     """A number of storeys, the ground floor included (``4``, ``R+3``); 0 for anything else."""
     if isinstance(value, str):
         if found := _ABOVE_GROUND.fullmatch(value):
-            value = int(found[1]) + 1
+            value = int(found[1] or 0) + 1
         else:
             found = _NUMBER.fullmatch(value)
             value = float(found[1].replace(",", ".")) if found else 0
