@@ -218,7 +218,7 @@ def _building(
     facts = facts if isinstance(facts, dict) else {}
     values = {what: _value(facts, keys) for what, keys in names.items()}
     storeyed = values["levels"]
-    if isinstance(storeyed, int | float) and storeyed == facts.get(_ABOVE_GROUND):
+    if isinstance(storeyed, int | float) and _key(facts, names["levels"]) == _ABOVE_GROUND:
         storeyed += 1
     height, levels = heights(values["height"], storeyed, report)
     own = values["id"] if values["id"] is not None else feature.get("id")
@@ -229,8 +229,13 @@ def _building(
 _AREAS = {"Polygon", "MultiPolygon"}
 
 
+def _key(facts: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    return next((key for key in keys if facts.get(key) not in (None, "")), None)
+
+
 def _value(facts: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    return next((facts[key] for key in keys if facts.get(key) not in (None, "")), None)
+    key = _key(facts, keys)
+    return None if key is None else facts[key]
 
 
 def _first(geometry: dict[str, Any]) -> tuple[float, float]:

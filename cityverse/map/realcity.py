@@ -197,7 +197,7 @@ class _Fetch:
 
 
 def _note_failure(folder: Path, source: str, failures: list[CityVerseError]) -> None:
-    before = _status(folder)
+    before, now = _status(folder), _now()
     number = before.failures + 1
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(number - 1, 10))
     reached = not all(isinstance(e, FetchError) and e.reason in _NO_NETWORK for e in failures)
@@ -209,8 +209,8 @@ def _note_failure(folder: Path, source: str, failures: list[CityVerseError]) -> 
         error=_said(failures),
         reached=reached,
         failures=number,
-        at=_now(),
-        next_try=_now() + pause,
+        at=now,
+        next_try=now + pause,
         pid=0,
     )
     _put(folder, failed)
@@ -327,7 +327,7 @@ def _put(folder: Path, now: Status) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError), path.open("rb") as file:
+    with suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
         facts = json.loads(file.read(_FILE_MOST))
         return facts if isinstance(facts, dict) else {}
     return {}
