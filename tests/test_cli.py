@@ -54,7 +54,8 @@ def test_bad_usage_is_one_line_and_code_2(arguments, capsys):
     "command",
     [
         [], ["run"], ["engine"], ["provision"], ["seed"], ["worker"], ["news"], ["news", "poll"],
-        ["news", "parse"], ["news", "locate"], ["map"], ["map", "build"], ["doctor"], ["bench"],
+        ["news", "parse"], ["news", "locate"], ["map"], ["map", "build"], ["map", "fetch"],
+        ["map", "publish"], ["doctor"], ["bench"],
     ],
 )  # fmt: skip
 def test_every_command_has_help(command, capsys):

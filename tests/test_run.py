@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+
+from cityverse.map.tiles import GENERATOR, generator, sample_generator
 
 ROOT = Path(__file__).parents[1]
 WITHIN = 90
@@ -71,6 +73,7 @@ def data_dir(tmp_path):
             "CREATE TABLE tiles"
             " (zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);"
         )
+        made.execute("INSERT INTO metadata VALUES (?, ?)", (GENERATOR, sample_generator()))
     made.close()
     return tmp_path
 
@@ -83,6 +86,7 @@ def running(data_dir, port):
         "CITYVERSE_PORT": str(port),
         "CITYVERSE_OPEN_BROWSER": "false",
         "CITYVERSE_NEWS_POLL": "false",
+        "CITYVERSE_MAP_FETCH": "off",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "cityverse", "run"],
@@ -221,3 +225,42 @@ def test_an_engine_that_a_killed_command_left_is_no_obstacle(data_dir):
     left.stdout.close()
     with running(data_dir, free_port()) as process:
         until_ready(process)
+
+
+def map_build_of(pid):
+    """The process below this one that builds tiles, if any."""
+    for child in children_of(pid):
+        try:
+            words = (Path("/proc") / str(child) / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"build" in words:
+            return child
+    return None
+
+
+@pytest.mark.slow
+def test_a_sample_city_of_an_earlier_version_is_built_anew_while_it_shows(data_dir):
+    tiles = data_dir / "tiles" / "sample.mbtiles"
+    with closing(sqlite3.connect(tiles)) as made, made:
+        made.execute("UPDATE metadata SET value = 'of yesterday' WHERE name = ?", (GENERATOR,))
+    with running(data_dir, free_port()) as process:
+        assert "earlier version" in until_ready(process)
+        wait_for(lambda: generator(tiles) == sample_generator(), within=180)
+    assert [file.name for file in tiles.parent.iterdir()] == ["sample.mbtiles"]
+
+
+def test_a_build_meanwhile_ends_with_the_rest_and_leaves_nothing(data_dir):
+    tiles = data_dir / "tiles" / "sample.mbtiles"
+    with closing(sqlite3.connect(tiles)) as made, made:
+        made.execute("DELETE FROM metadata")
+    before = tiles.read_bytes()
+    with running(data_dir, free_port()) as process:
+        until_ready(process)
+        building = map_build_of(process.pid)
+        process.terminate()
+        assert process.wait(30) == 0
+        # It may have been done already.
+        assert building is None or not alive(building)
+    assert [file.name for file in tiles.parent.iterdir()] == ["sample.mbtiles"]
+    assert generator(tiles) == sample_generator() or tiles.read_bytes() == before

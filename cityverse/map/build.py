@@ -238,7 +238,8 @@ def _real(
     assert wanted.file is not None  # noqa: S101 - checked at the beginning
     if wanted.source == overpass.SOURCE:
         return iter(overpass.read(wanted.file, report, within))
-    return cleaned(geojson.read(wanted.file, wanted.properties, report), report, within)
+    raw = geojson.read(wanted.file, wanted.properties, report)
+    return cleaned(raw, report, within, refs_are_unique=False)
 
 
 def _counted(features: Iterator[Feature], progress: Progress) -> Iterator[Feature]:

@@ -20,7 +20,7 @@ _SMALLEST = 1.0
 _NARROWEST = 0.2
 # The known outline is coarse.
 _AROUND_PARIS = 150.0
-_SAME_WITHIN = 0.1
+_SAME_DECIMALS = 1
 _COVERED = 0.75
 
 Shapes = npt.NDArray[np.object_]
@@ -36,15 +36,23 @@ def paris() -> BaseGeometry:
 
 @dataclass(slots=True)
 class _Seen:
+    refs_are_unique: bool
     refs: set[str] = field(default_factory=set)
     shapes: set[bytes] = field(default_factory=set)
 
 
 def cleaned(
-    features: Iterable[Feature], report: Report, within: BaseGeometry | None = None
+    features: Iterable[Feature],
+    report: Report,
+    within: BaseGeometry | None = None,
+    *,
+    refs_are_unique: bool = True,
 ) -> Iterator[Feature]:
-    """The features with valid shapes, each once, in Paris and ``within``; the others counted."""
-    seen = _Seen()
+    """The features with valid shapes, each once, in Paris and ``within``; the others counted.
+
+    Where ``refs_are_unique`` is false, another shape of the same name stays, without it.
+    """
+    seen = _Seen(refs_are_unique)
     if within is not None:
         shapely.prepare(within)
     for batch in batches(features):
@@ -74,8 +82,13 @@ def _batch(
         reason = why or _again(feature, key, seen)
         if reason:
             report.skip(reason)
-        else:
-            yield feature._replace(shape=shape)
+            continue
+        if feature.ref is not None and feature.ref in seen.refs:
+            report.noted["names given twice"] += 1
+            feature = feature._replace(ref=None)  # noqa: PLW2901
+        elif feature.ref is not None:
+            seen.refs.add(feature.ref)
+        yield feature._replace(shape=shape)
 
 
 def _outside(within: BaseGeometry | None, mended: Shapes) -> npt.NDArray[np.bool_]:
@@ -88,7 +101,9 @@ def _outside(within: BaseGeometry | None, mended: Shapes) -> npt.NDArray[np.bool
 def _keys(mended: Shapes, good: npt.NDArray[np.bool_]) -> list[bytes]:
     """A short hash of each good shape, the same wherever its rings begin."""
     keys = [b""] * len(mended)
-    forms = shapely.to_wkb(shapely.normalize(shapely.set_precision(mended[good], _SAME_WITHIN)))
+    # Rounded by hand: what this makes invalid is only compared, and it is far quicker.
+    rounded = shapely.transform(mended[good], lambda metres: np.round(metres, _SAME_DECIMALS))
+    forms = shapely.to_wkb(shapely.normalize(rounded))
     for place, form in zip(np.flatnonzero(good).tolist(), forms, strict=True):
         keys[place] = hashlib.blake2b(form, digest_size=12).digest()
     return keys
@@ -98,10 +113,8 @@ def _again(feature: Feature, key: bytes, seen: _Seen) -> str:
     # Parts stand one above the other.
     if feature.part:
         key += b"%f-%f" % (feature.min_height, feature.height)
-    if feature.ref is not None:
-        if feature.ref in seen.refs:
-            return "the same building again"
-        seen.refs.add(feature.ref)
+    if seen.refs_are_unique and feature.ref is not None and feature.ref in seen.refs:
+        return "the same building again"
     if key in seen.shapes:
         return "the same shape again"
     seen.shapes.add(key)

@@ -74,5 +74,7 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, int) and abs(value) >= 2**63:
         return None
-    whole = str(value)[: 4 * _TEXT_MOST].encode("utf-8", "replace").decode("utf-8")
-    return " ".join("".join(c if c.isprintable() else " " for c in whole).split())[:_TEXT_MOST]
+    whole = str(value)[: 4 * _TEXT_MOST]
+    if not whole.isprintable():
+        whole = "".join(c if c.isprintable() else " " for c in whole)
+    return " ".join(whole.split())[:_TEXT_MOST] or None

@@ -84,6 +84,7 @@ def dashboard(chromium_path, city_folder):
             "CITYVERSE_PORT": str(port),
             "CITYVERSE_OPEN_BROWSER": "false",
             "CITYVERSE_NEWS_POLL": "false",
+            "CITYVERSE_MAP_FETCH": "off",
         },
         stdout=subprocess.PIPE,
         text=True,

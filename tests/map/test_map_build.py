@@ -95,6 +95,15 @@ def test_the_metadata_tell_whose_data_it_is_and_nothing_of_this_machine(district
     assert sys.prefix not in " ".join(facts.values())
 
 
+def test_a_generated_set_says_what_generated_it(district, tmp_path):
+    path, _ = district
+    assert tiles.generator(path) == tiles.sample_generator()
+    assert tiles.generator(tmp_path / "nothing.mbtiles") is None
+    (tmp_path / "damaged.mbtiles").write_bytes(b"no database" * 500)
+    assert tiles.generator(tmp_path / "damaged.mbtiles") is None
+    assert os.listdir(tmp_path) == ["damaged.mbtiles"]
+
+
 def test_the_same_tiles_every_time(district, tmp_path):
     path, _ = district
     again = tmp_path / "sample.mbtiles"
@@ -232,7 +241,8 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_an_interrupted_build_leaves_the_old_tiles_and_no_process(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_build_leaves_the_old_tiles_and_no_process(tmp_path, number, code):
     output = tmp_path / "tiles" / "sample.mbtiles"
     output.parent.mkdir()
     output.write_bytes(b"good")
@@ -244,9 +254,9 @@ def test_an_interrupted_build_leaves_the_old_tiles_and_no_process(tmp_path):
         text=True,
     ) as process:
         folder = until_a_build_folder(output.parent, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert said == ""
     assert output.read_bytes() == b"good"
     assert os.listdir(output.parent) == ["sample.mbtiles"]

@@ -45,7 +45,8 @@ def read(
     path = folder / "file.geojson"
     path.write_bytes(data)
     report = Report()
-    return list(cleaned(geojson.read(path, properties, report), report)), report
+    raw = geojson.read(path, properties, report)
+    return list(cleaned(raw, report, refs_are_unique=False)), report
 
 
 def refused(folder: Path, data: bytes) -> str:
@@ -224,9 +225,15 @@ def test_crossing_rings_are_repaired_and_doubles_left_out(tmp_path):
             house([ring(20, 300)], id="a"),
         ),
     )
-    assert len(features) == 3
+    assert [f.ref for f in features] == [None, None, "a", None]
     assert report.repaired == 1
-    assert report.skipped == {"the same shape again": 1, "the same building again": 1}
+    assert report.skipped == {"the same shape again": 1}
+    assert report.noted["names given twice"] == 1
+
+
+def test_blank_names_are_none(tmp_path):
+    features, _ = read(tmp_path, collection(house(id=" "), house([ring(20, 100)], id=" ", name="")))
+    assert [(f.ref, f.name) for f in features] == [(None, None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -284,7 +291,7 @@ def test_a_feature_of_another_form_inside_is_refused_quickly(tmp_path, inner, wh
 def test_odd_texts_become_harmless(tmp_path):
     name = "a\x00b\n\ud800<b>" + "é" * 5000
     (one,), _ = read(tmp_path, collection(house(name=name)))
-    assert one.name.startswith("a b ?<b>é")
+    assert one.name.startswith("a b <b>é")
     assert len(one.name) <= 120
     output = tmp_path / "g.mbtiles"
     build(Input("geojson", tmp_path / "file.geojson"), output)
