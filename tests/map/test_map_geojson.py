@@ -16,7 +16,7 @@ import pytest
 from map_helpers import LAT, LON, decoded
 
 from cityverse.errors import MapInputUnreadable
-from cityverse.map import geojson, known
+from cityverse.map import geojson, known, values
 from cityverse.map.build import Input, build
 from cityverse.map.clean import cleaned
 from cityverse.map.features import Feature, Report
@@ -231,6 +231,14 @@ def test_crossing_rings_are_repaired_and_doubles_left_out(tmp_path):
     assert report.noted["names given twice"] == 1
 
 
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [("\ud800x\u2028y", "x y"), (5, "5"), (2.5, "2.5"), (10**400, None), (True, None), ([], None)],
+)
+def test_texts_are_fit_for_tiles(value, made):
+    assert values.text(value) == made
+
+
 def test_blank_names_are_none(tmp_path):
     features, _ = read(tmp_path, collection(house(id=" "), house([ring(20, 100)], id=" ", name="")))
     assert [(f.ref, f.name) for f in features] == [(None, None)] * 2
@@ -291,7 +299,7 @@ def test_a_feature_of_another_form_inside_is_refused_quickly(tmp_path, inner, wh
 def test_odd_texts_become_harmless(tmp_path):
     name = "a\x00b\n\ud800<b>" + "é" * 5000
     (one,), _ = read(tmp_path, collection(house(name=name)))
-    assert one.name.startswith("a b <b>é")
+    assert one.name.startswith("a b ?<b>é")
     assert len(one.name) <= 120
     output = tmp_path / "g.mbtiles"
     build(Input("geojson", tmp_path / "file.geojson"), output)
