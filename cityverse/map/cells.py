@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,7 @@ import numpy as np
 import shapely
 
 from cityverse import __version__
-from cityverse.errors import FetchError, MapInputUnreadable
+from cityverse.errors import FetchError, InputError, MapInputUnreadable
 from cityverse.map import known
 from cityverse.map.features import Feature, Report
 from cityverse.news.fetch import Limits, fetch
@@ -49,6 +48,7 @@ _NOT_REACHED = {"dns", "connect", "tls"}
 _PASSING = {*_NOT_REACHED, "timeout", "protocol", "http_408", "http_429"}
 _KEPT_SECONDS = 30 * 24 * 3600.0
 _FORM = 1
+_SUFFIX = ".cell.json.gz"
 
 
 class Cell(NamedTuple):
@@ -186,18 +186,28 @@ def _how_long(attempt: int, error: FetchError) -> float:
 
 
 class CellFolder:
-    """What was fetched of each cell; a folder of another source begins empty."""
+    """What was fetched of each cell; a folder of another source begins empty.
+
+    Raises InputError for a folder that has such files but was not made here.
+    """
 
     def __init__(self, path: Path, source: str, endpoint: str) -> None:
         self._path = path
+        self._mark = path / "cells.json"
         origin = hashlib.sha256(endpoint.encode()).hexdigest()[:16]
-        identity = json.dumps({"source": source, "endpoint": origin, "form": _FORM})
+        identity = json.dumps({"source": source, "endpoint": origin, "form": _FORM}).encode()
         path.mkdir(parents=True, exist_ok=True)
-        mark = path / "cells.json"
-        if not mark.is_file() or mark.read_text(encoding="utf-8") != identity:
-            for old in path.glob("*.json.gz"):
-                old.unlink()
-            _put(mark, identity.encode())
+        before = self._mark.read_bytes() if self._mark.is_file() else None
+        if before is None and any(path.iterdir()):
+            raise InputError(f"{path} is not empty, and no folder of cells")
+        if before != identity:
+            self._clear()
+            _put(self._mark, identity)
+
+    def _clear(self) -> None:
+        drafts = self._path.glob(f".*{_SUFFIX}.*")
+        for cell in (*self._path.glob(f"*{_SUFFIX}"), *drafts):
+            cell.unlink(missing_ok=True)
 
     def has(self, cell: Cell) -> bool:
         """Whether it was fetched, not too long ago."""
@@ -225,11 +235,14 @@ class CellFolder:
             yield data
 
     def remove(self) -> None:
-        """Remove the folder with all it keeps."""
-        shutil.rmtree(self._path, ignore_errors=True)
+        """Remove what it keeps, and the folder when nothing else is in it."""
+        self._clear()
+        self._mark.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.rmdir()
 
     def _file(self, cell: Cell) -> Path:
-        return self._path / f"{cell.name}.json.gz"
+        return self._path / f"{cell.name}{_SUFFIX}"
 
 
 def _put(file: Path, data: bytes) -> None:

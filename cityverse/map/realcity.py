@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from cityverse.errors import CityVerseError, FetchError, InputError
+from cityverse.errors import CityVerseError, FetchError, InputError, ToolError
 from cityverse.map import tiles
 from cityverse.processes import CommandPart, only_one
 from cityverse.settings import Settings
@@ -115,11 +116,13 @@ def choose(folder: Path, name: str | None) -> None:
     names = [info.name for info in tiles.available(folder)]
     if name is not None and name not in names:
         raise InputError(f"no tile set {name}; there are {', '.join(names) or 'none'}")
-    tiles.choose(folder, name)
+    try:
+        tiles.choose(folder, name)
+    except OSError as error:
+        raise ToolError(f"the choice could not be written: {error.strerror}") from error
 
 
 def _want(folder: Path, source: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "wanted.json", {"source": source, "at": _now().isoformat()})
 
 
@@ -334,9 +337,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(facts), encoding="utf-8")
-    draft.replace(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(facts), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise ToolError(f"{path} could not be written: {error.strerror}") from error
 
 
 def _moment(value: Any) -> datetime | None:

@@ -517,6 +517,21 @@ def test_cells_of_another_source_or_server_and_old_ones_are_not_used(tmp_path):
         other.put(CITE, b"[3]")
 
 
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    (tmp_path / "photo.json.gz").write_bytes(b"mine")
+    with pytest.raises(InputError, match="no folder of cells"):
+        CellFolder(tmp_path, "bdtopo", "here")
+    (tmp_path / "photo.json.gz").rename(tmp_path.parent / "photo")
+    folder = CellFolder(tmp_path, "bdtopo", "here")
+    folder.put(CITE, b"[1]")
+    (tmp_path / "cells.json").write_bytes(b"\xff")
+    assert not CellFolder(tmp_path, "bdtopo", "here").has(CITE)
+    (tmp_path.parent / "photo").rename(tmp_path / "photo.json.gz")
+    folder.put(CITE, b"[1]")
+    folder.remove()
+    assert os.listdir(tmp_path) == ["photo.json.gz"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x1f\x8b\x08half", b"no gzip"])
 def test_a_damaged_cell_is_thrown_away_in_words(tmp_path, damage):
     folder = CellFolder(tmp_path / "cells", "bdtopo", "here")

@@ -17,7 +17,7 @@ from helpers import settings_for
 from map_helpers import tile_set
 from map_server import HOUSES, MapServer, map_server, status
 
-from cityverse.errors import EngineError, FetchError, InputError, MapInputUnreadable
+from cityverse.errors import EngineError, FetchError, InputError, MapInputUnreadable, ToolError
 from cityverse.map import cells, realcity, tiles
 from cityverse.map.cells import Fetched
 from cityverse.map.realcity import Keeper, Status
@@ -163,6 +163,12 @@ def test_starting_stopping_and_choosing_leave_their_marks(folder):
 def test_a_page_asks_before_anything_else_made_the_folder(tmp_path):
     realcity.stop(tmp_path / "new" / "tiles")
     assert realcity.wanted(tmp_path / "new" / "tiles").source == "nothing"
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ToolError, match="could not be written"):
+        realcity.stop(tmp_path / "file" / "tiles")
 
 
 @pytest.mark.parametrize(
