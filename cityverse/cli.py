@@ -207,7 +207,7 @@ def _add_map(commands: argparse._SubParsersAction[_Parser]) -> None:
     build.add_argument("--bbox", type=_bbox, metavar="S,W,N,E", help="keep only this part")
     for what in ("height", "levels", "id", "name"):
         build.add_argument(
-            f"--{what}-property", metavar="NAME", help=f"of GeoJSON: where the {what} stands"
+            f"--{what}-property", metavar="NAME", help=f"of GeoJSON: the property with the {what}"
         )
     build.add_argument("--attribution", default="", metavar="TEXT", help="whose data it is")
     build.add_argument("--endpoint", default="", metavar="URL", help="another server to fetch from")
