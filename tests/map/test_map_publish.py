@@ -22,6 +22,7 @@ from cityverse.errors import InputError, StoreMisconfigured
 from cityverse.map import layers, tiles
 from cityverse.map.publish import PublishedSet, publish
 from cityverse.settings import Settings, read
+from cityverse.ui.security import content_policy
 
 TILES = {(13, 4149, 2818): b"far", (14, 8299, 5636): b"one", (14, 8301, 5637): b"other"}
 
@@ -243,3 +244,10 @@ def test_the_setting_is_an_address(text):
 
 def test_the_settings_address_may_end_with_a_slash():
     assert read({"CITYVERSE_TILES_URL": "https://x.org/t/"}).tiles_url == "https://x.org/t"
+
+
+def test_the_policy_of_pages_lets_them_fetch_from_there():
+    allowed = content_policy(read({"CITYVERSE_TILES_URL": "https://cdn.example.org/maps/tiles"}))
+    rules = dict(rule.split(" ", 1) for rule in allowed.split("; "))
+    assert "https://cdn.example.org" in rules["connect-src"].split()
+    assert "example" not in content_policy(read({}))
