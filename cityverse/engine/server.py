@@ -116,13 +116,16 @@ class _Engine:
         from ministack.core import persistence
 
         from cityverse.engine.durability import WriteThrough
+        from cityverse.engine.queries import SortedQueries
 
         self.failure = ""
         self._application: Any = application
         self._persistence: Any = persistence
         self._stop: asyncio.Event | None = None
         gc.disable()  # a restart makes millions of objects and no garbage
-        self._dynamodb = WriteThrough(application._get_module("dynamodb"), store, self._fail)
+        dynamodb = application._get_module("dynamodb")
+        SortedQueries(dynamodb)
+        self._dynamodb = WriteThrough(dynamodb, store, self._fail)
         s3 = application._get_module("s3")
         self._s3 = objects.ObjectFiles(s3, store, failures, self._fail)
         self._restore_others()
