@@ -121,6 +121,8 @@ def message(sender_line: str, to: str, subject: str, text: str) -> EmailMessage:
     name, address = parseaddr(sender_line)
     try:
         local, _, domain = to.rpartition("@")
+        if not local or not domain:
+            raise ValueError("there is no @ in it, or nothing beside it")
         made["From"] = Address(name, addr_spec=address)
         made["To"] = Address(username=local, domain=domain)
         made["Subject"] = " ".join(subject.split())
