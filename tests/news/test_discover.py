@@ -35,8 +35,8 @@ def site(monkeypatch):
     monkeypatch.setattr(Handler, "get_page", page, raising=False)
     monkeypatch.setattr(Handler, "get_bare", bare, raising=False)
     monkeypatch.setattr(Handler, "get_json", json_feed, raising=False)
-    with feed_server() as (address, _):
-        yield address
+    with feed_server() as served:
+        yield served.url
 
 
 def test_a_feed_shows_what_it_brings(site):
