@@ -23,7 +23,7 @@ from cityverse.data.objects import QUARANTINE, Objects, Place, Version
 from cityverse.data.videos import Patch, check_video, looks_like_video, patched
 from cityverse.domain.media import Media, MediaKind, MediaPlace, new_media_id
 from cityverse.domain.rules import check_id
-from cityverse.errors import AlreadyExists, Conflict, InvalidField
+from cityverse.errors import AlreadyExists, Conflict, InvalidField, NotFound
 
 PART_BYTES = 8 * 1024 * 1024
 TICKET_LIFE = timedelta(hours=6)
@@ -142,7 +142,7 @@ class Uploads:
         """Check what was uploaded and make it a file; repeating is no error.
 
         Raises Conflict while parts are missing, InvalidField when it is refused, also for
-        being more than was announced; what is refused is deleted at once.
+        being more than was announced, or without an owner; what is refused is deleted at once.
         """
         known = self.media.items.find(ticket.id)
         if known is not None:
@@ -177,6 +177,11 @@ class Uploads:
             media = self.media.items.create(media)
         except AlreadyExists:  # finished twice at the same time
             media = self.media.items.get(ticket.id)
+        except NotFound as error:  # the account was deleted since the upload began
+            self._end(ticket)
+            self.cancel(ticket)
+            self.media.objects.purge(media.key)
+            raise InvalidField("owner", "has no account any more") from error
         self._end(ticket)
         self.cancel(ticket)
         return media

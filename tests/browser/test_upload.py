@@ -9,7 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from helpers import settings_for, stand_in
 from playwright.sync_api import expect
+
+from cityverse.data.client import Dynamo, dynamodb_client
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
@@ -21,6 +24,9 @@ from media_files import mp4  # noqa: E402
 @pytest.fixture(scope="module")
 def upload_page(dashboard, city_folder):
     """The address of a page with an upload, over the store of the dashboard."""
+    client = dynamodb_client(settings_for(city_folder))
+    stand_in(Dynamo(client), "User", "tester")
+    client.close()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import media_files
 import pytest
+from helpers import stand_in
 from media_files import mp4, pdf, picture
 from starlette.applications import Starlette
 
@@ -369,7 +370,8 @@ def test_a_part_that_does_not_come_is_given_up(client, minted, monkeypatch):
     asyncio.run(try_it())
 
 
-def test_one_person_holds_two_parts_at_once_and_all_together_eight(client, minted):
+def test_one_person_holds_two_parts_at_once_and_all_together_eight(client, minted, store):
+    stand_in(store.dynamo, "User", "u0")
     data = mp4()
 
     async def try_it():

@@ -239,3 +239,16 @@ def test_a_ticket_is_good_for_six_hours_whichever_instance_reads_it(uploads):
     assert uploads.tickets.read(text, NOW + timedelta(hours=6)) is None
     other = module.Uploads(uploads.media, Tickets(b"a secret of the tests, 32 bytes."), 40_000_000)
     assert other.offset(other.tickets.read(text, NOW)) == PART_BYTES
+
+
+def test_a_film_of_an_account_that_is_gone_is_refused_and_leaves_nothing(uploads, store):
+    data = mp4()
+    ticket = ticket_for(uploads, data)
+    put_all(uploads, ticket, data)
+    store.dynamo.delete("User", {"id": "u1"})
+    with pytest.raises(InvalidField, match="owner"):
+        uploads.finish(ticket, NOW)
+    with pytest.raises(Conflict, match="ended"):
+        uploads.finish(ticket, NOW)
+    assert in_quarantine(uploads) == []
+    assert uploads.media.objects.versions("media-posts/")[0] == []

@@ -606,6 +606,7 @@ def test_any_damage_is_refused_or_has_no_effect(data, exported, store, media_sto
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(exported, folder)
     damage(data, data.draw(st.sampled_from(parts_of(folder))))
+    emptied(store, media_store)
     writes.clear()
     refusal = ""
     try:
@@ -620,7 +621,6 @@ def test_any_damage_is_refused_or_has_no_effect(data, exported, store, media_sto
     emptied(store, media_store)
     import_(store.dynamo, media_store.objects, exported)
     assert content(store, media_store) == found
-    emptied(store, media_store)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -635,6 +635,7 @@ def test_a_forged_line_is_refused_or_imported_as_it_says(
     name = data.draw(st.sampled_from(["tables/Posts.jsonl", "tables/Claim.jsonl", "media.jsonl"]))
     damage(data, folder / name)
     replace_lines(folder, name, (folder / name).read_bytes().splitlines(keepends=True))
+    emptied(store, media_store)
     writes.clear()
     refusal = ""
     try:
@@ -647,4 +648,3 @@ def test_a_forged_line_is_refused_or_imported_as_it_says(
         return
     again = import_(store.dynamo, media_store.objects, folder)
     assert (again.written, again.known) == (0, report.written + report.known)
-    emptied(store, media_store)
