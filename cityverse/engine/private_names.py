@@ -53,6 +53,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "_pitr_settings",
         "_query",
         "_remove_item",
+        "_resolve_index_keys",
         "_resource_policies",
         "_set_item",
         "_sort_key_value",

@@ -74,11 +74,10 @@ class SortedQueries:
         name = dynamodb._normalize_table_name(data.get("TableName"))
         table = dynamodb._tables.get(name) if isinstance(name, str) else None
         index = data.get("IndexName")
-        keys = self._keys(table, index) if table is not None else None
-        if table is None or keys is None or data.get("KeyConditions"):
+        if table is None or data.get("KeyConditions") or not self._is_plain(table, index):
             return self._query(data)
         # Asked for its items only when ministack has found no fault with the request.
-        shown = _Shown(lambda partition: self._shown(data, table, partition, *keys))
+        shown = _Shown(lambda partition: self._shown(data, table, partition))
         part = {dynamodb._INDEX_MEMBERS: {index: shown}} if index else {"items": shown}
         self._narrowed[name] = table | part
         try:
@@ -86,22 +85,20 @@ class SortedQueries:
         finally:
             del self._narrowed[name]
 
-    def _keys(self, table: Table, index: str | None) -> tuple[str, str | None] | None:
-        """Partition key and sort key, where there is one of each at most; else None."""
-        if not index:
-            return table["pk_name"], table["sk_name"]
-        for name, hashes, ranges in self._dynamodb._index_key_schemas(table):
-            if name == index and len(hashes) == 1 and len(ranges) <= 1:
-                return hashes[0], ranges[0] if ranges else None
-        return None
+    def _is_plain(self, table: Table, index: str | None) -> bool:
+        """Whether there is at most one attribute as partition key and as sort key."""
+        schemas = self._dynamodb._index_key_schemas(table)
+        return not index or any(
+            name == index and len(hashes) == 1 and len(ranges) <= 1
+            for name, hashes, ranges in schemas
+        )
 
-    def _shown(
-        self, data: dict[str, Any], table: Table, partition: Any, hash_: str, sort: str | None
-    ) -> Items:
+    def _shown(self, data: dict[str, Any], table: Table, partition: Any) -> Items:
         """The items of the partition that the answer can hold, in no order."""
         index = data.get("IndexName") or None
+        _, sort, _ = self._dynamodb._resolve_index_keys(table, index)
         entries = self._sorted(table, index, partition, sort)
-        condition = self._condition(data, table, hash_, sort)
+        condition = self._condition(data, table, sort)
         if condition is None:
             return dict(_read(table, entries))
         low, high = _span(entries, *condition)
@@ -136,9 +133,12 @@ class SortedQueries:
         return shown
 
     def _condition(
-        self, data: dict[str, Any], table: Table, hash_: str, sort: str | None
+        self, data: dict[str, Any], table: Table, sort: str | None
     ) -> tuple[str, list[Any]] | None:
-        """Operator and operands of the sort key, "" if it has none; None if it is not plain."""
+        """Operator and operands of the sort key, "" if it has none; None if it is not plain.
+
+        What is asked of the partition key is the same for all of its items.
+        """
         values = data.get("ExpressionAttributeValues") or {}
         names = data.get("ExpressionAttributeNames") or {}
         tokens = self._dynamodb._tokenize(data["KeyConditionExpression"])
@@ -150,15 +150,10 @@ class SortedQueries:
             if parts is None:
                 return None
             operator, name, operands = parts
-            name = names.get(name, name)
-            if name == sort:
+            if names.get(name, name) == sort:
                 kind = self._dynamodb._get_attr_type(table, sort)
-                given = [values[operand] for operand in operands]
-                if any(set(value) != {kind} for value in given):
-                    return None
-                found = operator, [self._dynamodb._sort_key_value(v, kind) for v in given]
-            elif name != hash_ or operator != "EQ":
-                return None
+                given = [self._dynamodb._sort_key_value(values[name], kind) for name in operands]
+                found = operator, given
         return found
 
     def _order_of(self, item: Item, table: Table, sort: str | None) -> Iterator[Any]:

@@ -156,7 +156,7 @@ def conditions(draw: Any, kind: str, index: str | None) -> Request:
         low, high = sorted(draw(st.tuples(*[st.sampled_from(VALUES[kind])] * 2)), key=ORDER[kind])
         values[":v"] = {draw(one_of([kind], ["S", "N", "B"])): low}
         if ":w" in condition:
-            values[":w"] = {kind: high}
+            values[":w"] = {draw(one_of([kind], ["S", "N", "B"])): high}
         if alias := draw(st.booleans()) or sort == "at":  # a reserved word
             names["#s"] = sort
         condition = condition.format(n="#s" if alias else sort)
@@ -351,3 +351,41 @@ def test_a_page_looks_at_its_own_items_only(dynamodb: Any) -> None:
     )
     assert [item["score"]["N"] for item in answer["Items"]] == ["104", "103", "102", "101.5", "101"]
     assert items.asked <= 2 * 5
+
+
+def test_an_index_made_anew_under_its_name_is_sorted_anew(dynamodb: Any) -> None:
+    name = filled(dynamodb, "S")
+    request = {
+        "TableName": name,
+        "IndexName": "ranked",
+        "KeyConditionExpression": "#o = :h",
+        "ExpressionAttributeNames": {"#o": "owner"},
+        "ExpressionAttributeValues": {":h": {"S": "ana"}},
+    }
+    by_score = pages(dynamodb, request)
+    keys = {"owner": "HASH", "at": "RANGE"}
+    index = {
+        "IndexName": "ranked",
+        "KeySchema": [{"AttributeName": n, "KeyType": kind} for n, kind in keys.items()],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    for update in ({"Delete": {"IndexName": "ranked"}}, {"Create": index}):
+        answer = dynamodb._update_table(
+            {
+                "TableName": name,
+                "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in keys],
+                "GlobalSecondaryIndexUpdates": [update],
+            }
+        )
+        assert answer[0] == 200, answer
+    by_time = pages(dynamodb, request)
+    assert by_time != by_score
+    assert [item["at"]["S"] for item in by_time] == sorted(VALUES["S"], key=str.encode)
+
+
+def test_conditions_of_the_old_form_are_answered(dynamodb: Any) -> None:
+    equal = {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "ana"}]}
+    above = {"ComparisonOperator": "GT", "AttributeValueList": [{"N": "1"}]}
+    request = {"TableName": filled(dynamodb, "N"), "KeyConditions": {"id": equal, "at": above}}
+    found = [item["at"]["N"] for item in pages(dynamodb, request | {"Limit": 2})]
+    assert found == ["1.5", "9", "10", "100", "9" * 38]
