@@ -69,7 +69,8 @@ RATIO_BUDGET = 1.05
 ROUNDS = 2
 PAGE = 20
 _DAY = timedelta(days=1)
-NOW = datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC)
+# The end of the day, which is not always the same: the engine drops what has expired.
+NOW = datetime.now(UTC).replace(hour=23, minute=59, second=59, microsecond=0)
 A_DAY = 150
 # One item of so many lies in the neighbourhood and is of the association and has the word
 # that are read, so that their lists grow with the store.
@@ -421,7 +422,7 @@ def _fill_ties(store: Store, count: int) -> None:
     for n in range(30):
         day = (NOW - timedelta(days=n)).date().isoformat()
         dynamo.transact([put_write("Rollup", {"series": "posts#city", "day": day, "amount": n})])
-    RevokedTokens(dynamo).revoke("token-0", NOW)
+    RevokedTokens(dynamo).revoke("token-0", NOW + _DAY)
 
 
 def _file(n: int, owner: str) -> Media:
