@@ -29,6 +29,7 @@ from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors, Direction, Position
 from cityverse.data.deletion import OF_PERSON, Rows
 from cityverse.data.follows import FollowRepository
+from cityverse.data.links import LinkRepository
 from cityverse.data.media import MediaRepository
 from cityverse.data.meter import Bill, metered
 from cityverse.data.notifications import NotificationRepository
@@ -53,7 +54,7 @@ from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.moderation import Decision, Ground, Measure, Reason, Report, ReportStatus
 from cityverse.domain.news import Article, Source, SourceStatus
 from cityverse.domain.notifications import Notification, Topic
-from cityverse.domain.people import Follow, User
+from cityverse.domain.people import Follow, Link, Purpose, User
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.domain.points import HOUR, Award
 from cityverse.domain.products import Product
@@ -185,6 +186,11 @@ def _of_people() -> Iterator[Pattern]:
 
     found = "person-0@example.org"
     yield Pattern("a person by e-mail", lambda s: int(users(s).find_by_email(found) is not None))
+    yield Pattern(
+        "who is signed in",
+        lambda s: int(users(s).find_unless_revoked("person-0", "token-9") is not None),
+    )
+    yield Pattern("a link for one use", lambda s: int(s.links.find("link-0") is not None))
     yield Pattern("what a person follows", over_page(follows, "of_user", "person-0"), PAGE)
     yield Pattern(
         "followers of an association", over_page(follows, "of_association", "body-0"), PAGE
@@ -423,6 +429,8 @@ def _fill_ties(store: Store, count: int) -> None:
         day = (NOW - timedelta(days=n)).date().isoformat()
         dynamo.transact([put_write("Rollup", {"series": "posts#city", "day": day, "amount": n})])
     RevokedTokens(dynamo).revoke("token-0", NOW + _DAY)
+    lasts = NOW + timedelta(days=3650)
+    LinkRepository(dynamo).issue(Link("link-0", Purpose.RESET, NOW, lasts, user_id="person-0"))
 
 
 def _file(n: int, owner: str) -> Media:

@@ -40,6 +40,9 @@ def one_line(text):
         ["map", "build", "--source", "moon", "--output", "x"],
         ["map", "build", "--source", "sample", "--bbox", "1,2", "--output", "x"],
         ["seed", "--posts", "-1"],
+        ["users"],
+        ["users", "grant", "ada@example.org"],
+        ["users", "grant", "ada@example.org", "emperor"],
         ["engine", "--data-dir", "x", "--port", "99999"],
     ],
 )

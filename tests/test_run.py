@@ -135,7 +135,9 @@ def test_it_starts_stops_whole_and_finds_its_data_again(data_dir):
     with running(data_dir, port) as process:
         told = until_ready(process)
         assert "demo " in told
+        assert f"http://localhost:{port}/SignIn?link=" in told
         assert answers(port)
+        assert not answers(port, "/_stcore/metrics")
         below = children_of(process.pid)
         assert len(below) >= 3
         process.send_signal(signal.SIGINT)
@@ -146,6 +148,8 @@ def test_it_starts_stops_whole_and_finds_its_data_again(data_dir):
         told = until_ready(process)
         assert "store      complete" in told
         assert "demo " not in told
+        assert "link=" not in told
+        assert "users grant" in told
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from cityverse.data.contributions import ContributionRepository
 from cityverse.data.deletion import Deletion
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
+from cityverse.data.links import LinkRepository
 from cityverse.data.media import MediaRepository
 from cityverse.data.missions import MissionRepository
 from cityverse.data.news import NewsRepository
@@ -34,11 +36,13 @@ from cityverse.data.repository import LeafRepository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.throttles import Limit, Throttles
 from cityverse.data.users import UserRepository
 from cityverse.domain.applications import ApplicationState
 from cityverse.domain.community import AuthorKind
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.media import Media, MediaKind, MediaPlace
+from cityverse.domain.people import Link, Purpose
 from cityverse.domain.points import Award, Badge
 from cityverse.domain.reactions import ReactionKind
 
@@ -179,6 +183,34 @@ scenario(
 )
 scenario(RollupRepository, "add", lambda r, _: r.add("posts#city", NOW.date(), 3, "p1", NOW))
 scenario(RevokedTokens, "revoke", lambda r, _: r.revoke("token", LATER))
+A_LINK = Link(
+    "l1", Purpose.RESET, NOW, LATER, user_id="u1", session_version=1, email="u1@example.org"
+)
+A_CLAIM = Link("l2", Purpose.CLAIM, NOW, LATER)
+A_LIMIT = Limit("sign-in", 3, timedelta(hours=1))
+
+
+def _linked(have: Have) -> Any:
+    have(LinkRepository).issue(A_LINK)
+    return have(UserRepository).create(user()), have(LinkRepository).use(A_LINK)
+
+
+def _counted(have: Have) -> None:
+    for attempt in ("t1", "t2"):
+        have(Throttles).take(A_LIMIT, "ada", attempt, NOW)
+
+
+scenario(LinkRepository, "issue", lambda r, _: r.issue(A_LINK))
+scenario(LinkRepository, "offer_first_admin", lambda r, _: r.offer_first_admin(A_CLAIM))
+scenario(
+    UserRepository,
+    "replace_along",
+    lambda r, c: r.replace_along(c[0], replace(c[0], first_name="Augusta"), [c[1]]),
+    _linked,
+)
+scenario(Throttles, "take", lambda r, _: r.take(A_LIMIT, "ada", "t3", NOW), _counted)
+scenario(Throttles, "give_back", lambda r, _: r.give_back(A_LIMIT, "ada", "t1", NOW), _counted)
+scenario(Throttles, "clear", lambda r, _: r.clear(A_LIMIT, "ada", NOW), _counted)
 scenario(
     CommentRepository,
     "edit",

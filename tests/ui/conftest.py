@@ -1,6 +1,9 @@
 """Pages over the store of the tests."""
 
 import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,8 +11,13 @@ import streamlit
 from streamlit.testing.v1 import AppTest
 
 from cityverse import settings as all_settings
-from cityverse.ui import server
+from cityverse.accounts import accounts as use_cases
+from cityverse.accounts.accounts import Client
+from cityverse.accounts.passwords import Hasher
+from cityverse.domain.people import Role, User
+from cityverse.ui import server, signed_in
 
+PASSWORD = "tomate courge poireau"
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,7 +25,7 @@ class App:
     """The dashboard of one reader, with what our own components and the map drew."""
 
     def __init__(self):
-        self.test = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=30)
+        self.test = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=60)
 
     def open(self, page=None, **parameters):
         for name, value in parameters.items():
@@ -60,6 +68,16 @@ class App:
         kinds = ("markdown", "caption", "info", "warning", "error", "title", "success")
         return "\n".join(part.value for kind in kinds for part in getattr(self.test, kind))
 
+    def field(self, label, number=0):
+        return [one for one in self.test.text_input if one.label == label][number]
+
+    def handed_over(self):
+        """What the browser is asked to bring to a route, or None."""
+        for element in self.test.get("bidi_component"):
+            if element.proto.component_name == "cityverse_session":
+                return json.loads(element.proto.json)
+        return None
+
     def button(self, label):
         return next(button for button in self.test.button if label in button.label)
 
@@ -78,3 +96,64 @@ def app(settings, store, monkeypatch):
     _forget()
     yield App()
     _forget()
+
+
+class Kept:
+    """Takes messages, at once."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, message):
+        self.sent.append(message)
+
+    def link(self):
+        return re.search(r"link=(\S+)", self.sent[-1].get_content())[1]
+
+
+@pytest.fixture
+def accounts(app, settings, store, monkeypatch):
+    """The accounts of the dashboard, with cheap passwords and letters that are kept."""
+    cheap = {"password_rounds": 1, "password_mebibytes": 1}
+    made = replace(
+        use_cases.over(settings, store),
+        hasher=Hasher(replace(settings, **cheap)),
+        sender=Kept(),
+        background=lambda task: task(),
+    )
+    monkeypatch.setattr(signed_in, "_accounts", lambda _: made)
+    return made
+
+
+@pytest.fixture
+def cookie(monkeypatch):
+    """Sets the cookie that the present connection shows."""
+
+    def show(text):
+        monkeypatch.setattr(signed_in, "_cookie", lambda: text)
+
+    return show
+
+
+@pytest.fixture
+def person(accounts, cookie):
+    """Somebody with an account and a role, and, if wanted, signed in."""
+
+    def make(role=Role.RESIDENT, email="ada@example.org", *, signed_in=True):
+        user = User(
+            id=email.partition("@")[0],
+            created=datetime.now(UTC),
+            email=email,
+            first_name="Ada",
+            last_name="Lovelace",
+            password_hash=accounts.hasher.hash(PASSWORD),
+            role=role,
+            verified_at=datetime.now(UTC),
+        )
+        accounts.store.users.create(user)
+        if signed_in:
+            ticket = accounts.sign_in(email, PASSWORD, Client("local", "fr"))
+            cookie(accounts.exchange(ticket, None)[0])
+        return user
+
+    return make
