@@ -106,7 +106,7 @@ def server_pid(address):
     """The process of the dashboard that listens here."""
     port = str(urlsplit(address).port)
     listed = subprocess.run(
-        ["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True
+        ["ps", "-axwwo", "pid=,command="], capture_output=True, text=True, check=True
     )
     for line in listed.stdout.splitlines():
         pid, _, command = line.strip().partition(" ")
