@@ -47,9 +47,8 @@ _IMAGE_BYTES_MOST = 10_000_000
 _IMAGES_LOOKED_AT = 10
 _IMAGE_FILE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)(?:\?|$)", re.IGNORECASE)
 # RFC 6721: the feed takes an entry back.
-_DELETED = re.compile(
-    r"""<(?:[\w.-]{1,40}:)?deleted-entry\s[^<>]{0,2000}?\bref\s?=\s?(?:"([^"<>]{1,1024})"|'([^'<>]{1,1024})')"""
-)
+_DELETED = re.compile(r"<(?:[\w.-]{1,40}:)?deleted-entry\s([^<>]{1,3000})>")
+_REF = re.compile(r"""\bref\s?=\s?(?:"([^"]{1,1024})"|'([^']{1,1024})')""")
 _DELETED_MOST = 1_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2}(?![A-Za-z])")
 # A value of JSON takes some hundred bytes of memory, however short it is written.
@@ -388,7 +387,8 @@ def _deleted(text: str) -> tuple[str, ...]:
     """The ids of the entries that the feed takes back."""
     if "deleted-entry" not in text:
         return ()
-    found = islice(_DELETED.finditer(text), _DELETED_MOST)
+    tags = islice(_DELETED.finditer(text), _DELETED_MOST)
+    found = (match for tag in tags if (match := _REF.search(tag[1])))
     refs = (" ".join(html.unescape(match[1] or match[2]).split()) for match in found)
     return tuple(dict.fromkeys(ref for ref in refs if ref))
 

@@ -470,7 +470,8 @@ def _article_id(source: Source, entry: Entry, sections: set[str]) -> str:
 
     That holds across the sources of the site too; on another site, a link is no proof.
     """
-    scope, identity = source.id, entry.id
+    scope = source.id
+    identity = entry.id if entry.id != entry.link else f"{entry.id}\n{entry.title}"
     if entry.link and entry.link not in sections and not is_front_page(entry.link):
         identity = same_address(entry.link)
         home = site_of(source.home)

@@ -22,6 +22,7 @@ MOST_MENDS = 300_000
 ENTRIES_READ = 10_000
 """Entries after these are left out: a feed of more is an archive, not news."""
 
+_TAG_USUAL = 1_000
 _ROOTS = {"rss", "rdf", "feed", "channel"}
 _ATOM = ("http://www.w3.org/2005/atom", "http://purl.org/atom/", "https://www.w3.org/2005/atom")
 # feedparser's own patterns need more than linear time on these when they are very long.
@@ -253,6 +254,8 @@ class _Repairer:
         if len(tag) > LONGEST_TAG:
             raise FeedUnreadable(f"one tag has over {LONGEST_TAG} characters")
         self.entry_tags += 1
+        if len(tag) > _TAG_USUAL:  # attributes cost feedparser as much as tags do
+            self.entry_tags += tag.count("=")
         if self.tags > MOST_TAGS or self.entry_tags > MOST_TAGS_OF_ENTRY:
             raise FeedUnreadable("too many tags, in one entry or in all")
         match = _NAME.match(tag)

@@ -496,6 +496,11 @@ CASES: tuple[Case, ...] = (
     Case("ampersand-flood", _utf8(rss(item("&" * 2_000_000))), 1),
     Case("less-than-flood", _utf8(rss(item("<" * 2_000_000))), None),
     Case("tag-flood", _utf8(rss("<item>" + "<category>a</category>" * 50_000 + "</item>")), None),
+    Case(
+        "attribute-flood",
+        _utf8(rss("<item>" + ("<a " + "b='c' " * 300 + "/>") * 60 + "</item>")),
+        None,
+    ),
     Case("gzip", gzip.compress(_utf8(rss(item()))), 1, titled("Un titre")),
     Case("gzip-bomb", gzip.compress(b"<rss>" + b" " * 60_000_000), None),
     Case("gzip-broken", gzip.compress(_utf8(rss(item())))[:20] + b"xxxx", None),

@@ -187,14 +187,18 @@ def test_a_story_in_several_sections_is_one_article(
 HOME = "https://www.news.example/"
 
 
+@pytest.mark.parametrize("own_ids", [True, False])
 @pytest.mark.parametrize("link", ["https://news.example/", "https://news.example/actus"])
 def test_stories_that_share_the_link_of_a_section_stay_apart(
-    store: Store, server: Served, poller: Make, link: str
+    store: Store, server: Served, poller: Make, link: str, own_ids: bool
 ) -> None:
-    items = [entry(number, link=link) for number in range(1, 5)]
+    def story(number: int) -> str:
+        return entry(number, link=link, guid=f"urn:{number}" if own_ids else link)
+
+    items = [story(number) for number in range(1, 5)]
     url = served(server, "/same-link", feed(*items))
     assert poller().poll_one(kept(store, url)).new == 4
-    server.pages["/same-link"] = feed(*items, entry(5, link=link))
+    server.pages["/same-link"] = feed(*items, story(5))
     result = poller().poll_one(store.sources.get("s1"))
     assert (result.new, result.updated) == (1, 0)
 
