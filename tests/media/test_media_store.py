@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import media_files
 import pytest
+from helpers import post
 from media_files import pdf, photo, picture
 
 from cityverse.data import codec, provision
@@ -126,6 +127,19 @@ def test_an_object_without_an_item_is_swept_a_day_later(media_store):
     assert media_store.sweep(now() + 2 * DAY) == 1
     assert media_store.sweep(now() + 40 * DAY) == 2
     assert {v.key for v in media_store.objects.versions("media-posts/m")[0]} == set(kept.keys)
+
+
+def test_the_files_of_a_deleted_post_are_seen_by_nobody_and_swept(media_store, store):
+    media = media_store.add_image("u1", MediaPlace.POST, picture())
+    store.posts.create(post(media=(media.id,)))
+    assert media_store.seen_by(media.id, None).id == media.id
+    store.deletion.delete("Posts", "p1")
+    with pytest.raises(NotFound):
+        media_store.seen_by(media.id, "u1")
+    assert media_store.sweep(now() + 2 * DAY) == 2
+    assert keys(media_store) == set()
+    media_store.sweep(now() + 40 * DAY)
+    assert media_store.objects.versions("media-posts/")[0] == []
 
 
 def test_an_interrupted_deletion_is_finished_by_the_sweep(media_store, monkeypatch):
