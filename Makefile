@@ -35,6 +35,7 @@ check: test lint types ## what a change must pass
 lock: $(READY_DEV) ## pin all requirements anew, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-header -c requirements.txt requirements-bench.in -o requirements-bench.txt
 
 clean: ## remove the virtual environment; data in .cityverse stays
 	rm -rf $(VENV)

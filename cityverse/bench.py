@@ -24,14 +24,20 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules([str(_FOLDER)]))
 
 
-def run(name: str | None) -> list[Row]:
-    """Run one benchmark, or all of them; raises InputError for an unknown name."""
+def run(name: str | None, labelled: Path | None = None) -> list[Row]:
+    """Run one benchmark, or all of them; raises InputError for an unknown name.
+
+    ``labelled`` is a file of labelled articles that ``news`` is judged on.
+    """
+    if labelled is not None and name != "news":
+        raise InputError("--labelled goes with the benchmark news")
     wanted = names() if name is None else [name]
     if not set(wanted) <= set(names()):
         raise InputError(f"no benchmark {name}; there are {', '.join(names())}")
     rows: list[Row] = []
     for one in wanted:
-        rows += importlib.import_module(f"benchmarks.{one}").run()
+        module = importlib.import_module(f"benchmarks.{one}")
+        rows += module.run(labelled) if labelled is not None else module.run()
     return rows
 
 

@@ -232,6 +232,12 @@ def _add_checks(commands: argparse._SubParsersAction[_Parser]) -> None:
     bench = _command(commands, "bench", "measure, side by side in one run", _bench)
     bench.add_argument("name", nargs="?", metavar="NAME", help="one benchmark instead of all")
     bench.add_argument("--json", action="store_true", help="print the rows as JSON")
+    bench.add_argument(
+        "--labelled",
+        type=Path,
+        metavar="FILE",
+        help="with the name news: judge locating on this labelled set (forms in docs/news.md)",
+    )
 
 
 _UNITS_HELP = "read units a second it may take [%(default)s]"
@@ -559,6 +565,6 @@ def _doctor(_: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from cityverse import bench
 
-    rows = bench.run(options.name)
+    rows = bench.run(options.name, options.labelled)
     print(json.dumps(rows, indent=2) if options.json else bench.as_table(rows))
     return 0 if all(row["held"] is not False for row in rows) else 1
