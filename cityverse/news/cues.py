@@ -180,6 +180,11 @@ CUES: dict[str, Cue] = {
         near=_near(_STUDY),
         near_left=_left("a|de|d|site|centre|devant|pour"),
     ),
+    "pupils": Cue(
+        left=_left("lycee|college|etablissement|prepa|ecole"),
+        near=_near(_SCHOOL),
+        near_left=_left(f"{_HERE}|de|lyceens|eleves"),
+    ),
     "school": Cue(
         left=_left("lycee|college|etablissement|prepa|ecole"),
         near=_near(_SCHOOL),
@@ -297,7 +302,7 @@ CONTEXTS: tuple[Context, ...] = (
     Context(
         re.compile(
             r"(?:^| )(?:habit[a-z]*|resid[a-z]*|domicili[a-z]*|originaires?|natifs?|natives?"
-            r"|vivait|vivant|demeurant|locataires?|proprietaires?"
+            r"|grandi[a-z]*|enfance|elevee?s?|vivait|vivant|demeurant|locataires?|proprietaires?"
             r"|gerante?s?|patronn?e?s?|loge[a-z]*|scolaris[a-z]*|employ[a-z]*|venus? de|venue de)"
             r"(?: [a-z0-9]+){0,3}?(?: a| de| du| des| dans| rue| au| d)?(?: la| le| l| les)?$"
         ),
@@ -321,7 +326,8 @@ CONTEXTS: tuple[Context, ...] = (
     ),
     Context(
         re.compile(
-            r"(?:^| )(?:ancien[a-z]*|ex|eleves?|lyceenn?e?s?|etudiante?s?|prof[a-z]*)"
+            r"(?:^| )(?:ancien[a-z]*|ex|eleves?|lyceenn?e?s?|etudiante?s?|prof[a-z]*"
+            r"|pompiers?|policiere?s?|agente?s?|employee?s?|salariee?s?)"
             r" (?:[a-z]+ ){0,3}(?:a|au|de|du)(?: la| l)?(?: lycee| college)?$"
         ),
         -0.1,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
@@ -26,6 +27,8 @@ _THRESHOLD = 0.5
 _IN_TITLE = 0.15
 _DATELINE = 0.12
 _HOUSE_NUMBER = 0.08
+# Contexts that weigh this much tell where somebody lives or was taken.
+_AT_HOME = -0.35
 _AGREES = 0.08
 _DISAGREES = -0.2
 _LATER = 0.004
@@ -55,6 +58,7 @@ _AT = re.compile(
     r"(?:^| )(?:a|au|aux|en|dans|vers|pres de|commune de|ville de)(?: la| le| l| les)?$"
 )
 _PARIS = re.compile(r" (?:paris|parisiens?|parisiennes?|intra muros|capitale) ")
+_PARIS_ITSELF = re.compile(r" (?:paris|intra muros) ")
 _AWAY = re.compile(
     r" (?:a l etranger|en province|en montagne|en vacances|au ski|en mer|outre mer) "
 )
@@ -70,12 +74,25 @@ _PERSON_BEFORE = frozenset(
     {"mme", "m", "mlle", "monsieur", "madame", "me", "dr", "docteur", "pr", "professeur", "juge"}
 )
 _FIRST_NAMES = read_words("first-names")
+_FAMILY_BEFORE = re.compile(
+    r"(?:^| )(?:chez|famille|clan|dynastie|freres|soeurs|epoux)(?: les| des)?$"
+)
+_PERSON_AFTER = re.compile(
+    r"(?:l |le |la |un |une |cette |cet )?(?:homme|femme|icone|pionnier|pionniere|heros|heroine"
+    r"|poete|poetesse|ecrivain|ecrivaine|roi|reine|general|marechal|peintre|philosophe|savante?"
+    r"|resistante?|compositeur|compositrice|revolutionnaire|tribun|marquise?|aviateur|aviatrice"
+    r"|inventeur|medecin des|militante?|ne en|nee en|mort en|morte en|figure|ancetre) "
+)
 _PLURALS = {
     "rues": "rue", "avenues": "avenue", "boulevards": "boulevard", "quais": "quai", "gares": "gare",
     "portes": "porte", "places": "place", "ponts": "pont", "hopitaux": "hopital", "lycees": "lycee",
     "stations": "station", "squares": "square", "parcs": "parc", "musees": "musee",
     "theatres": "theatre", "mairies": "mairie",
 }  # fmt: skip
+_CORNERS = dict.fromkeys(
+    ("angle", "carrefour", "croisement", "intersection"), ("rue", "boulevard", "avenue")
+)
+_HEADS_OF_MANY = _PLURALS.keys() | _CORNERS.keys()
 _TITLE_OF_WORK = re.compile(
     r" (?:film|films|roman|livre|serie|comedie musicale|musical|album|chanson|documentaire|pochoir"
     r"|bande dessinee|bd|piece|podcast|telefilm|long metrage|court metrage|thriller|polar|essai"
@@ -230,6 +247,8 @@ class Locator:
         if name.cue == "none":
             return False
         cue = CUES[name.cue]
+        if cue.free and _reads_as_person(tokens, first, last):
+            cue = CUES["local"]
         if cue_holds(cue, tokens, first, last, article):
             return True
         # "stations Arts et Métiers, République et Opéra": one cue serves a whole list.
@@ -245,10 +264,10 @@ class Locator:
         """One head for several names: "rues de Tolbiac et de Choisy"."""
         words = field.tokens.words
         for number, word in enumerate(words):
-            head = _PLURALS.get(word)
+            heads = _CORNERS.get(word) or (_PLURALS[word],) if word in _HEADS_OF_MANY else ()
             at = number + 1
             for _ in range(4):
-                last, name = self._with_head(head, words, at) if head else (0, None)
+                last, name = self._with_head(heads, words, at)
                 if name is None:
                     break
                 yield _mention(name.place, field, number if at == number + 1 else at, last)
@@ -256,13 +275,16 @@ class Locator:
                 if at < len(words) and words[at] in {"et", "ou", "puis"}:
                     at += 1
 
-    def _with_head(self, head: str, words: list[str], at: int) -> tuple[int, Name | None]:
-        """The place called ``head`` and the words from ``at`` on, and its last word."""
-        for length in (5, 4, 3, 2, 1):
+    def _with_head(
+        self, heads: tuple[str, ...], words: list[str], at: int
+    ) -> tuple[int, Name | None]:
+        """The place called one of ``heads`` and the words from ``at`` on, and its last word."""
+        for length in (5, 4, 3, 2, 1) if heads else ():
             tail = words[at : at + length]
             if len(tail) == length and tail[-1] not in PARTICLES:
                 joined = " ".join(tail)
-                for written in (f"{head} {joined}", joined if head == "station" else ""):
+                bare = (joined,) if "station" in heads else ()
+                for written in (*(f"{head} {joined}" for head in heads), *bare):
                     for name in self._gazetteer.get(written):
                         if name.place.kind.precision is not None and name.place.type != "quartier":
                             return at + length - 1, name
@@ -274,11 +296,12 @@ class Locator:
         numbers = {district.number for field in fields for district in field.districts}
         in_paris = bool(_PARIS.search(article)) or bool(numbers)
         title_outside = [m for m in _towns(fields[0]) if _AT.search(fields[0].tokens.left(m.first))]
-        away = not in_paris and (_elsewhere(fields) or bool(_AWAY.search(article)))
+        here = bool(_PARIS_ITSELF.search(article)) or bool(numbers)
+        away = not here and (_elsewhere(fields) or bool(_AWAY.search(article)))
         for field in fields:
             for mention in field.mentions:
                 mention.score = _score(mention, field, numbers)
-                if away and mention.first >= 0 and _is_background(mention, field):
+                if away and _is_background(mention, field):
                     mention.score += _IN_OTHER_TOWN
                 mention.score += _other_town(mention, field)
                 common = mention.place.type in _STREETLIKE or mention.field == "summary"
@@ -326,13 +349,25 @@ def _mention(place: Place, field: _Field, first: int, last: int) -> _Mention:
 
 
 def _is_person(tokens: Tokens, first: int, last: int) -> bool:
-    """A single name right after a first name or a title: "Sophie Marais", "Mme Bastille"."""
-    if first != last or first == 0 or not tokens.cased:
+    """ "Sophie Marais", "Mme Bastille", "chez les Batignolles", "Gambetta, l'homme qui …"."""
+    if not tokens.cased:
+        return False
+    if _FAMILY_BEFORE.search(tokens.left(first)):
+        return True
+    if tokens.after(last).startswith(",") and _PERSON_AFTER.match(tokens.right(last)):
+        return True
+    if first != last or first == 0:
         return False
     before = tokens.words[first - 1]
     if tokens.text[tokens.ends[first - 1] : tokens.starts[first]].strip(" .-"):
         return False
     return before in _PERSON_BEFORE or (before in _FIRST_NAMES and tokens.capital(first - 1))
+
+
+def _reads_as_person(tokens: Tokens, first: int, last: int) -> bool:
+    """Whether a name is a first name and another, without the hyphen that places have."""
+    named = first < last and tokens.words[first] in _FIRST_NAMES and tokens.capital(first)
+    return named and tokens.text[tokens.ends[first] : tokens.starts[first + 1]] == " "
 
 
 def _quoted_titles(tokens: Tokens, article: str) -> list[tuple[int, int]]:
@@ -345,22 +380,25 @@ def _quoted_titles(tokens: Tokens, article: str) -> list[tuple[int, int]]:
 def _dateline_elsewhere(title: _Field, article: str) -> bool:
     """ "Montreuil : …", "À Lyon, …": the title itself says that it is not about Paris."""
     if _DEPARTMENT.search(title.tokens.text):
-        return not _PARIS.search(title.tokens.line) and not title.districts
+        return not _PARIS_ITSELF.search(title.tokens.line) and not title.districts
     for mention in _towns(title):
         before = title.tokens.words[: mention.first]
         if all(word in PARTICLES for word in before) and _DATELINE_END.match(
             title.tokens.text[mention.end : mention.end + 40]
         ):
-            return not _PARIS.search(title.tokens.line) and not title.districts
+            return not _PARIS_ITSELF.search(title.tokens.line) and not title.districts
     return False
 
 
 def _score(mention: _Mention, field: _Field, numbers: set[int]) -> float:
     place, tokens = mention.place, field.tokens
     score = place.kind.weight - _LATER * min(20, mention.start // 12)
-    if mention.first < 0:  # an arrondissement: its own pattern was its context
-        return score + (_IN_TITLE * 0.6 if field.name == "title" else 0.0)
-    left = tokens.left(mention.first, 9)
+    left = _left(mention, tokens)
+    if mention.first < 0:  # an arrondissement: its own pattern was its cue
+        score += _IN_TITLE * 0.6 if field.name == "title" else 0.0
+        return score + sum(
+            c.weight for c in CONTEXTS if c.weight <= _AT_HOME and c.words.search(left)
+        )
     score += _IN_TITLE if field.name == "title" else 0.0
     if field.name == "title" and ":" in tokens.after(mention.last)[:3] and mention.first < 6:
         score += _DATELINE
@@ -394,8 +432,13 @@ def _other_town(mention: _Mention, field: _Field) -> float:
 
 def _is_background(mention: _Mention, field: _Field) -> bool:
     """Whether the words before tell of somebody's home, past or way, not of what happened."""
-    left = field.tokens.left(mention.first, 9)
+    left = _left(mention, field.tokens)
     return any(context.weight < 0 and context.words.search(left) for context in CONTEXTS)
+
+
+def _left(mention: _Mention, tokens: Tokens) -> str:
+    first = mention.first if mention.first >= 0 else bisect_left(tokens.starts, mention.start)
+    return tokens.left(first, 9)
 
 
 def _towns(field: _Field) -> list[_Mention]:

@@ -81,7 +81,7 @@ _NOT_AFTER = re.compile(
     r"|semestre|sous-sol|niveau|art|DB|BC|RI|RPIMa|REP|compagnie|bataillon|armée|opus|album|film"
     r"|janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre"
     r"|au \d|%|ans\b|euros|millions|h\b|heures|degrés|000|kg|km|m\b|mètres|€|points|blessés|morts"
-    r"|personnes|policiers|nouveaux|nouvelles|idées|lieux|adresses|raisons|choses|bons|jours)",
+    r"|personnes|policiers|nouveaux|nouvelles|idées|lieux|adresses|raisons|choses|bons|jours|ciel\b|chance|sens\b|continent|force|roue|guerre|pilier)",
     re.IGNORECASE,
 )
 _ELSEWHERE_AFTER = re.compile(
