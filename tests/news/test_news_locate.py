@@ -127,13 +127,13 @@ def test_own_labelled_set(locator: Locator) -> None:
     items = read_set(OWN_SET, load())
     tuned = measure([item for item in items if item.half == 0], locator)
     unseen = measure([item for item in items if item.half == 1], locator)
-    assert len(items) >= 600
+    assert len(items) >= 850
     assert len({item.id for item in items}) == len(items)
     assert tuned.accuracy >= 0.97
     assert unseen.accuracy >= 0.92
     assert unseen.precision >= 0.95
     assert unseen.recall >= 0.91
-    assert unseen.none_kept >= 0.93
+    assert unseen.none_kept >= 0.95
 
 
 def test_earlier_sentences_stay_right(locator: Locator) -> None:
