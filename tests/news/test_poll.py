@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import random
 import subprocess
@@ -24,14 +25,13 @@ from cityverse.domain.news import Source, SourceStatus
 from cityverse.errors import NotFound, StoreUnavailable
 from cityverse.news import poll
 from cityverse.news.feeds import FeedConfig
-from cityverse.news.locate import Locator
+from cityverse.news.places import CurrentLocator
 from cityverse.news.poll import Poller, Result
 from cityverse.settings import Settings
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 RETENTION = timedelta(days=90)
 GONE = '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="urn:2" when="x"/>'
-LOCATOR = Locator()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,17 @@ def server() -> Iterator[Served]:
 
 @pytest.fixture(autouse=True)
 def one_locator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poll, "Locator", lambda: LOCATOR)
+    monkeypatch.setattr(poll, "CurrentLocator", _locator)
+
+
+@functools.cache
+def _of_no_folder() -> CurrentLocator:
+    """One for all tests: it takes a while to make."""
+    return CurrentLocator(Path("absent"))
+
+
+def _locator(_: Path) -> CurrentLocator:
+    return _of_no_folder()
 
 
 Make = Callable[..., Poller]
