@@ -92,7 +92,7 @@ RULES: dict[Action, Rule] = {
     Action.SEE_ANALYTICS: Rule(Role.MANAGER),
     Action.MODERATE: Rule(Role.MANAGER),
     Action.VERIFY_ASSOCIATION: Rule(Role.MANAGER),
-    Action.MANAGE_SOURCES: Rule(Role.ADMIN),
+    Action.MANAGE_SOURCES: Rule(Role.MANAGER),
     Action.SEE_HEALTH: Rule(Role.MANAGER),
     Action.GRANT_ROLE: Rule(Role.ADMIN),
 }

@@ -54,6 +54,9 @@ PROFILE = PageLink(
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
+    PageLink(
+        "pages/Sources.py", "/Sources", ":material/rss_feed:", "nav.sources", Action.MANAGE_SOURCES
+    ),
     SIGN_IN,
     PROFILE,
 )

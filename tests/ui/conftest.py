@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import streamlit
+from people_helpers import user
 from streamlit.testing.v1 import AppTest
 
 from cityverse import settings as all_settings
 from cityverse.accounts import accounts as use_cases
 from cityverse.accounts.accounts import Client
 from cityverse.accounts.passwords import Hasher
+from cityverse.accounts.tokens import Keys, new_session
 from cityverse.domain.people import Role, User
 from cityverse.ui import server, signed_in
 
@@ -157,3 +159,18 @@ def person(accounts, cookie):
         return user
 
     return make
+
+
+@pytest.fixture
+def sign_in(store, settings, monkeypatch):
+    """Sign somebody in, as the cookie of their browser does."""
+
+    def signed(item_id="ana", **fields):
+        now = datetime.now(UTC)
+        who = store.users.create(user(item_id, email=f"{item_id}@example.org", **fields))
+        keys = Keys.of(settings)
+        cookie = keys.session(new_session(who.id, who.session_version, now, 1), now)
+        monkeypatch.setattr(signed_in, "_cookie", lambda: cookie)
+        return who
+
+    return signed

@@ -6,7 +6,6 @@ import pytest
 from helpers import association, post
 from people_helpers import user
 
-from cityverse.accounts.tokens import Keys, new_session
 from cityverse.community import talk
 from cityverse.community.talk import Draft
 from cityverse.domain.reactions import ReactionKind
@@ -20,20 +19,6 @@ def square(store):
     store.associations.create(association("sow", name="Les Semeurs"))
     store.posts.create(post("p1", association_id="sow", created=NOW))
     return store
-
-
-@pytest.fixture
-def sign_in(store, settings, monkeypatch):
-    """Sign somebody in, as the cookie of their browser does."""
-
-    def signed(item_id, **fields):
-        who = store.users.create(user(item_id, email=f"{item_id}@example.org", **fields))
-        keys = Keys.of(settings)
-        cookie = keys.session(new_session(who.id, who.session_version, NOW, 1), NOW)
-        monkeypatch.setattr(signed_in, "_cookie", lambda: cookie)
-        return who
-
-    return signed
 
 
 def button(app, key):

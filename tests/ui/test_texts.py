@@ -12,7 +12,7 @@ from cityverse.community.city import Period
 from cityverse.domain.kinds import Kind
 from cityverse.domain.people import Role
 from cityverse.domain.places import Precision
-from cityverse.ui import video
+from cityverse.ui import sources, video
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -62,9 +62,11 @@ def _used_by_enumerations():
     themes = {f"preferences.themes.{name}" for name in ("system", "light", "dark")}
     fields = {f"field.{name}" for name in FIELDS}
     roles = {f"role.{role}" for role in Role}
+    reasons = {f"reason.{word}" for word in sources.REASONS}
     uploads = {f"upload.{name}" for name in video._WORDS}
     return (
-        uploads
+        reasons
+        | uploads
         | fields
         | roles
         | kinds
