@@ -49,6 +49,7 @@ def examine(settings: Settings) -> list[Finding]:
     dashboard, answers = _port(settings.host, settings.port)
     findings.append(dashboard)
     findings += _tiles(settings.data_dir / "tiles", needed=answers)
+    findings += _accounts(settings)
     store_in_reach = settings.store == "aws"
     if settings.store == "embedded":
         engine, store_in_reach = _engine(settings.data_dir)
@@ -57,6 +58,20 @@ def examine(settings: Settings) -> list[Finding]:
         findings.append(_tables(settings))
         findings += _contents(settings, worker_needed=answers)
     return findings
+
+
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    """Whether others than whoever sits here can safely have an account."""
+    if settings.mail != "outbox":
+        yield Finding(True, f"e-mails are delivered by {settings.mail}")
+    elif settings.public_url:
+        yield Finding(False, "e-mails only lie in a folder: set CITYVERSE_MAIL to smtp or ses")
+    if settings.public_url and not settings.secure:
+        yield Finding(False, "CITYVERSE_PUBLIC_URL is not https: passwords travel in the open")
+    if settings.store == "aws" and not settings.session_secret:
+        yield Finding(
+            False, "each instance signs sessions for itself: set CITYVERSE_SESSION_SECRET"
+        )
 
 
 def _python() -> Finding:

@@ -138,3 +138,29 @@ def test_every_link_of_the_documents_leads_somewhere(document):
     prose = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)#:]+)\)", prose)
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_users_grant_gives_a_role_and_new_key_signs_anew(store, settings, monkeypatch, capsys):
+    from people_helpers import user
+
+    from cityverse import settings as all_settings
+    from cityverse.accounts.tokens import KEY_FILE
+
+    store.users.create(user("ada"))
+    monkeypatch.setenv("CITYVERSE_DATA_DIR", str(settings.data_dir))
+    all_settings.current.cache_clear()
+    try:
+        assert main(["users", "grant", "ADA@example.org", "manager"]) == 0
+        assert store.users.get("ada").role == "manager"
+        assert not store.links.has_admin()
+        assert main(["users", "grant", "ada@example.org", "admin"]) == 0
+        assert store.links.has_admin()
+        assert main(["users", "grant", "eve@example.org", "admin"]) == 1
+        before = (settings.data_dir / KEY_FILE).read_bytes()
+        assert main(["users", "new-key"]) == 0
+        assert (settings.data_dir / KEY_FILE).read_bytes() != before
+    finally:
+        all_settings.current.cache_clear()
+    said = capsys.readouterr()
+    assert "ada@example.org is manager now" in said.out
+    assert one_line(said.err)

@@ -378,11 +378,13 @@ class Accounts:
     def delete(self, who: User | None, password: str, client: Client) -> None:
         """Delete one's account: it is closed at once, and its sessions with it.
 
-        Raises SignInFailed and TooManyAttempts.
+        What else is only its person's goes in the background. Raises SignInFailed and
+        TooManyAttempts.
         """
         user = _require_own(who)
         self._prove(user, password, client)
         self._edit(user.id, closed)
+        self.background(lambda: self.store.deletion.delete_person(user.id))
 
     def _prove(self, user: User, password: str, client: Client) -> None:
         """Ask for the password once more; raises SignInFailed."""

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from accounts_helpers import HERE, PASSWORD
-from helpers import settings_for
+from helpers import clear, settings_for
 
 from cityverse.accounts.accounts import Accounts, SignUp
 from cityverse.accounts.passwords import Hasher
@@ -29,6 +29,13 @@ class Letters:
     def link(self, to):
         texts = [m.get_content() for m in self.sent if m["To"] == to]
         return [found[1] for text in texts if (found := re.search(r"link=(\S+)", text))][-1]
+
+
+@pytest.fixture
+def store(store, dynamo):
+    """A store in which nobody has an account."""
+    clear(dynamo, "User")
+    return store
 
 
 @pytest.fixture

@@ -494,6 +494,7 @@ class TestOwnAccount:
         cookie = cookie_of(accounts.sign_in(ADA, PASSWORD, HERE))
         accounts.delete(one, PASSWORD, HERE)
         assert accounts.session(cookie) is None
+        assert accounts.store.users.find(one.id) is None
         assert accounts.store.users.find_by_email(ADA) is None
         with pytest.raises(SignInFailed):
             accounts.sign_in(ADA, PASSWORD, HERE)

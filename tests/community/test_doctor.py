@@ -190,3 +190,20 @@ def test_tippecanoe_that_does_not_run(tmp_path, monkeypatch):
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
     assert not doctor._tippecanoe().good
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"CITYVERSE_PUBLIC_URL": "https://city.example.org"}, "CITYVERSE_MAIL"),
+        ({"CITYVERSE_PUBLIC_URL": "http://city.example.org"}, "in the open"),
+        ({"CITYVERSE_STORE": "aws"}, "CITYVERSE_SESSION_SECRET"),
+    ],
+)
+def test_what_endangers_accounts_of_others_is_named(tmp_path, variables, said):
+    found = list(doctor._accounts(settings_for(tmp_path, **variables)))
+    assert any(said in finding.text and not finding.good for finding in found)
+
+
+def test_accounts_on_a_laptop_are_fine(tmp_path):
+    assert not list(doctor._accounts(settings_for(tmp_path)))

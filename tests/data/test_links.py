@@ -52,7 +52,7 @@ class TestLinks:
             store.links.issue(link(**changes))
 
     def test_a_link_is_used_with_what_it_allows_or_not_at_all(self, store):
-        one = store.users.create(user())
+        one = store.users.create(user("ada"))
         store.links.issue(link())
         renamed = replace(one, first_name="Augusta")
         after = store.users.replace_along(one, renamed, [store.links.use(link())])
@@ -61,12 +61,12 @@ class TestLinks:
             store.users.replace_along(
                 after, replace(after, first_name="Eve"), [store.links.use(link())]
             )
-        assert store.users.get("u1").first_name == "Augusta"
+        assert store.users.get("ada").first_name == "Augusta"
         with pytest.raises(VersionConflict):
             store.users.replace_along(one, renamed, [store.links.use(link())])
 
     def test_an_unknown_link_allows_nothing(self, store):
-        one = store.users.create(user())
+        one = store.users.create(user("ada"))
         with pytest.raises(ConditionFailed):
             store.users.replace_along(one, one, [store.links.use(link("l9"))])
 
@@ -114,12 +114,12 @@ class TestThrottles:
 
 
 def test_a_person_and_a_revoked_token_are_one_read(store):
-    one = store.users.create(user())
-    assert store.users.find_unless_revoked("u1", "t1") == one
-    assert store.users.find_unless_revoked("u2", "t1") is None
+    one = store.users.create(user("ada"))
+    assert store.users.find_unless_revoked("ada", "t1") == one
+    assert store.users.find_unless_revoked("eve", "t1") is None
     store.revoked.revoke("t1", NOW + timedelta(hours=1))
-    assert store.users.find_unless_revoked("u1", "t1") is None
-    assert store.users.find_unless_revoked("u1", "t2") == one
+    assert store.users.find_unless_revoked("ada", "t1") is None
+    assert store.users.find_unless_revoked("ada", "t2") == one
 
 
 def test_an_id_is_taken_by_one_link(store):
