@@ -181,8 +181,9 @@ def test_it_can_be_interrupted_here_and_there(doing):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [True, False])
-def test_it_can_be_interrupted_at_every_call(doing, after):
-    assert interrupted(doing, range(1_000), after=after) > 40
+def test_it_can_be_interrupted_nearly_everywhere(doing, after):
+    # One of three calls is broken each way: there are many, and a life takes long to make.
+    assert interrupted(doing, range(int(after), 1_000, 3), after=after) > 40
 
 
 def attempts(doing, life):
