@@ -211,6 +211,21 @@ scenario(
 scenario(Throttles, "take", lambda r, _: r.take(A_LIMIT, "ada", "t3", NOW), _counted)
 scenario(Throttles, "give_back", lambda r, _: r.give_back(A_LIMIT, "ada", "t1", NOW), _counted)
 scenario(Throttles, "clear", lambda r, _: r.clear(A_LIMIT, "ada", NOW), _counted)
+
+
+def _answer(have: Have) -> dict[str, Any]:
+    """What is told of an answer to the post."""
+    _with(A_USER, AN_ASSOCIATION, A_POST)(have)
+    written: dict[str, Any] = have(NotificationRepository).write_of(notification())
+    return written
+
+
+scenario(
+    CommentRepository,
+    "create_telling",
+    lambda r, told: r.create_telling(A_COMMENT[1], told),
+    _answer,
+)
 scenario(
     CommentRepository,
     "edit",
