@@ -170,6 +170,7 @@ _STYLE = """
 .block-container { padding: 3.6rem 2rem 2rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 h1:not(.unseen) { font-size: 1.6rem !important; padding: 0 0 0.4rem !important; }
+h2, h3 { font-size: 1.25rem !important; }
 @media (max-width: 640px) {
   .block-container { padding-left: 0.8rem; padding-right: 0.8rem; }
   .st-key-map iframe, .st-key-map [data-testid="stDeckGlJsonChart"] { height: 58vh !important; }

@@ -105,6 +105,8 @@ def _state(page: Page, source: Source) -> str:
         return page.texts("sources.paused")
     if source.error:
         return reason(page, source.error)
+    if source.last_check_at is None:
+        return page.texts("sources.not_yet")
     return page.texts("sources.incomplete" if source.warning else "sources.well")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cityverse.data.client import decode, encode
 from cityverse.data.codec import SCHEMA_VERSION, from_item, time_text, to_item
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
-from cityverse.domain.news import Article, Source, SourceStatus
+from cityverse.domain.news import Article, Source, SourceStatus, Topic, TopicName
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.errors import InvalidField
 
@@ -33,6 +33,9 @@ locations = st.builds(
     arrondissement=st.none() | st.integers(1, 20),
     score=numbers,
     evidence=st.lists(evidence, max_size=3).map(tuple),
+)
+topics = st.builds(
+    Topic, st.sampled_from(TopicName), st.lists(evidence, min_size=1, max_size=2).map(tuple)
 )
 placed = st.none() | locations
 optional_texts = st.none() | texts
@@ -89,6 +92,10 @@ entities = st.one_of(
         location=placed,
         content_hash=texts,
         expires_at=optional_times,
+        entry_hash=texts,
+        language=optional_texts,
+        topics=st.lists(topics, max_size=2).map(tuple),
+        withdrawn_at=optional_times,
     ),
     st.builds(
         Source,
@@ -107,6 +114,8 @@ entities = st.one_of(
         error=optional_texts,
         interval=counts,
         articles=counts,
+        located=counts,
+        warning=optional_texts,
         configured=st.booleans(),
         configured_url=optional_texts,
         lease_until=optional_times,

@@ -16,7 +16,9 @@ PAGE = "pages/Sources.py"
 @pytest.fixture
 def known(store):
     store.sources.create(source("bad", name="<b>Mauvais</b>", error="http_404", error_count=2))
-    store.sources.create(source("well", name="Bon", articles=10, located=4, last_success_at=NOW))
+    store.sources.create(
+        source("well", name="Bon", articles=10, located=4, last_check_at=NOW, last_success_at=NOW)
+    )
     return store
 
 
@@ -82,6 +84,7 @@ def test_an_address_is_looked_at_before_it_is_added(app, store, sign_in, monkeyp
     assert "<li>t</li>" in app.html()
     assert store.sources.listed(SourceStatus.ACTIVE) == []
     press(app, "add_source")
+    assert "Pas encore lue" in app.html()
     (added,) = store.sources.listed(SourceStatus.ACTIVE)
     assert (added.name, added.url) == ("J", f"{address}/feed")
     assert not any(one.key == "add_source" for one in app.test.button)
