@@ -174,7 +174,7 @@ def _said(page: Page, placed: Placed) -> str:
         return f"<p style='{margin};opacity:.7'><em>{markup.text(texts('talk.deleted'))}</em></p>"
     unnamed = comment.user_id == ANONYMOUS
     name = texts("talk.unnamed") if unnamed else comment.user_name
-    facts = [texts.moment(comment.created, page.now)]
+    facts = [texts.moment(comment.created, _now())]
     if comment.edited_at is not None:
         facts.append(texts("talk.edited"))
     if comment.demo:
