@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from helpers import any_table_written, clear, note_writes, settings_for, stand_in
 
@@ -18,6 +20,12 @@ from cityverse.data.store import Store, over
 from cityverse.engine.launch import start
 from cityverse.engine.server import ENDPOINT_FILE, LOCK_FILE
 from cityverse.settings import Settings
+
+# No test is judged by the time it takes: machines are busy.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+# Started in the background, a shell ignores Ctrl-C for all it starts: our own processes must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
