@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from helpers import article, association, event, location, mission, post
+from helpers import article, association, clear, event, location, mission, post
 
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Evidence, Precision
@@ -29,6 +29,7 @@ def city(store):
         )
     )
     store.news.create(article("n3", title="Tout Paris sous la pluie", published=NOW, location=None))
+    clear(store.dynamo, "Association")
     store.associations.create(association("a1", name="Les Semeurs", location=location(9)))
     store.posts.create(post("p1", title="Premières tomates", created=NOW, location=location(9)))
     store.missions.create(mission("m1", title="Planter la haie", starts=soon, location=location(9)))

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import feedparser
 import pytest
 from asgi import Client
-from helpers import article, association, event, location, mission
+from helpers import article, event, location, mission
 from icalendar import Calendar
 from starlette.applications import Starlette
 
@@ -26,7 +26,6 @@ def client(settings, store):
         article("n1", title='<b>Fuite & "crue"</b>', published=NOW, location=location(9))
     )
     store.news.create(article("n2", title="Tout Paris", published=NOW, location=None, demo=True))
-    store.associations.create(association("a1"))
     store.missions.create(
         mission("m1", created=NOW, starts=NOW + timedelta(hours=1), location=location(18))
     )
