@@ -236,7 +236,8 @@ def test_every_page_in_a_fresh_process(app, accounts, person, script, role, sett
     assert done.returncode == 0, done.stderr[-2000:]
     link = next(link for link in shell.PAGES if link.script == script)
     allowed = policy.may(user, link.needs, user and user.id)
-    assert ("Connectez-vous pour" in done.stdout) is not allowed
+    refusal = "Connectez-vous pour" if user is None else "Votre rôle ne le permet pas"
+    assert (refusal in done.stdout) is not allowed
 
 
 # Callbacks and fragments run without the page around them.
