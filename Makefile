@@ -14,13 +14,14 @@ run: $(READY) ## start CityVerse and open it in the browser
 	@exec $(BIN)/python -m cityverse run
 
 # One dashboard and one browser at a time: drawing takes both cores of a small machine.
+# They run also where others failed: one run tells everything.
 test: $(READY) ## all tests but the long ones
-	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
-	$(BIN)/python -m pytest -m "browser and not slow"
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not browser"; code=$$?; \
+	$(BIN)/python -m pytest -m "browser and not slow" && exit $$code
 
 test-all: $(READY) ## all tests, with the long ones
-	$(BIN)/python -m pytest -n 2 -m "not browser"
-	$(BIN)/python -m pytest -m browser
+	@$(BIN)/python -m pytest -n 2 -m "not browser"; code=$$?; \
+	$(BIN)/python -m pytest -m browser && exit $$code
 
 lint: $(READY_DEV) ## style, and that imports run one way
 	$(BIN)/ruff check .

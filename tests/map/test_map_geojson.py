@@ -343,13 +343,13 @@ def test_the_citys_volumes_from_their_storeys(shared, tmp_path):
 @pytest.mark.slow
 def test_a_file_of_hundreds_of_megabytes_is_read_in_bounded_memory(tmp_path):
     path = tmp_path / "large.geojson"
-    far = json.dumps(house([ring(20, 90_000)], note="x" * 20_000)).encode()
+    far = json.dumps(house([ring(20, 90_000)], note="x" * 25_000)).encode()
     with path.open("wb") as file:
         file.write(b'{"type": "FeatureCollection", "features": [' + json.dumps(house()).encode())
         for _ in range(100):
             file.write(b"".join(b"," + far for _ in range(170)))
         file.write(b"]}")
-    assert path.stat().st_size > 360 * 2**20
+    assert path.stat().st_size > 400 * 2**20
     script = (
         "import resource, sys\nfrom pathlib import Path\n"
         "from cityverse.map.build import Input, build\n"
