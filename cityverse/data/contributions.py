@@ -68,6 +68,9 @@ class ContributionRepository(DealingRepository[Contribution]):
             state=_S.PLEDGED,
             changed=None,
             corrects=None,
+            campaign_title="",
+            association_id=None,
+            association_name="",
             version=1,
         )
         fresh.check()
@@ -76,13 +79,14 @@ class ContributionRepository(DealingRepository[Contribution]):
             if done is not None:
                 return done
             person = living("User", fresh.user_id)
+            pledged, writes = self._pledge(fresh)
             try:
-                self.dynamo.transact([person.write, *self._pledge(fresh)])
+                self.dynamo.transact([person.write, *writes])
             except ConditionFailed as failure:
                 if 0 in failure.failed:
                     raise NotFound(person.missing) from failure
                 continue  # the next look says why
-            return fresh
+            return pledged
         raise VersionConflict(f"campaign {fresh.campaign_id} changes all the time")
 
     def create(self, entity: Contribution) -> Contribution:
@@ -153,20 +157,27 @@ class ContributionRepository(DealingRepository[Contribution]):
             raise RequestDiffers("this request was sent before, with another content")
         return stored
 
-    def _pledge(self, fresh: Contribution) -> list[dict[str, Any]]:
+    def _pledge(self, fresh: Contribution) -> tuple[Contribution, list[dict[str, Any]]]:
+        """The contribution with the names of its campaign, and the writes that make it."""
         campaign = read_living(self._campaigns, fresh.campaign_id)
         if not campaign.takes_contributions(fresh.created):
             raise Closed(f"campaign {campaign.id} is closed or over")
+        pledged = dataclasses.replace(
+            fresh,
+            campaign_title=campaign.title,
+            association_id=campaign.association_id,
+            association_name=campaign.association_name,
+        )
         receipt = {
             "id": _receipt_id(fresh),
             "content": _content(fresh),
             "expires": int((fresh.created + RECEIPT_KEPT).timestamp()),
         }
-        return [
+        return pledged, [
             put_write("Receipt", receipt, ConditionExpression="attribute_not_exists(id)"),
-            self._put(fresh),
+            self._put(pledged),
             unchanged("Donation", campaign.id, campaign.version),
-            *self._also(fresh),
+            *self._also(pledged),
         ]
 
     def _counting(

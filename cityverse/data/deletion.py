@@ -6,6 +6,9 @@ claims and demo mark. Whatever interrupts this, calling again finishes it; two c
 do not disturb each other. Each write has the condition that the item is still marked, or
 gone: what was created anew under its id meanwhile is another item, and left alone.
 
+What was given and confirmed stays where its campaign goes: the accounts need it, and it
+names campaign and association itself.
+
 With an account goes what is only its person's: follows, reactions, awards, notifications,
 attendances and applications, with all counters and places. What others need, or the law,
 stays without their name: contributions, reports, posts, comments, associations.
@@ -75,7 +78,7 @@ _OF_ASSOCIATION = ("association_id", ASSOCIATION_INDEX.name)
 _CHILDREN: Mapping[str, tuple[Rows, ...]] = {
     "Posts": (Rows("Comment", "post_id", "post-index"), Rows("Reaction", "post_id")),
     "Mission": (Rows("Application", "mission_id", "mission-index"),),
-    "Donation": (Rows("Donations", "donation_id", "campaign-index"),),
+    "Donation": (),  # contributions: see ``_delete_contributions``
     "Event": (Rows("Attendance", "event_id"),),
     "Product": (Rows("Posts", "product_id", PRODUCT_INDEX.name),),
     "Association": (
@@ -209,10 +212,24 @@ class Deletion:
     def _finish(self, table_name: str, item_id: str) -> None:
         """Delete what is marked."""
         self._hide_files(table_name, item_id)
+        if table_name == "Donation":
+            self._delete_contributions(item_id)
         for rows in _CHILDREN[table_name]:
             while found := self.rows(rows, item_id):
                 self._delete_children(rows, found, table_name, item_id)
         self._delete_itself(table_name, item_id)
+
+    def _delete_contributions(self, campaign_id: str) -> None:
+        """Delete those that the accounts do not need; no other changes once it is marked."""
+        cursor = None
+        while True:
+            page = self._contributions.of_campaign(campaign_id, limit=_AT_ONCE, cursor=cursor)
+            rows = [{"id": g.id, "demo": g.demo} for g in page.items if not g.accounted]
+            if rows:
+                self._delete_rows("Donations", rows, ("Donation", campaign_id))
+            if page.next is None:
+                return
+            cursor = page.next
 
     def _mark(self, table_name: str, item_id: str) -> None:
         mark = update_write(

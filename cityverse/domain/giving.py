@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from cityverse.domain.community import MEDIA_MOST, check_ids, check_published
+from cityverse.domain.community import MEDIA_MOST, NAME_LONGEST, check_ids, check_published
 from cityverse.domain.people import ANONYMOUS
 from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
@@ -115,7 +115,8 @@ class Contribution:
     """One gift to a campaign, or the entry that cancels one.
 
     ``cents`` never changes: what was confirmed by mistake is cancelled by an entry of the
-    opposite amount, which names the cancelled one in ``corrects``.
+    opposite amount, which names the cancelled one in ``corrects``. What was confirmed
+    outlives its campaign and its association, so it says itself what they were called.
     """
 
     id: str
@@ -132,8 +133,16 @@ class Contribution:
     message: str = ""
     anonymous: bool = False
     corrects: str | None = None
+    campaign_title: str = ""
+    association_id: str | None = None
+    association_name: str = ""
     demo: bool = False
     version: int = 0
+
+    @property
+    def accounted(self) -> bool:
+        """Whether the accounts need it: it was confirmed once, and is no demo."""
+        return self.state in {_S.CONFIRMED, _S.REFUNDED} and not self.demo
 
     def check(self) -> None:
         """Raise InvalidField when a field breaks its rule."""
@@ -153,6 +162,12 @@ class Contribution:
         check_text("surname", self.surname, longest=100, required=False)
         check_text("address", self.address, longest=300, required=False)
         check_text("message", self.message, longest=1000, required=False)
+        check_text("campaign_title", self.campaign_title, longest=200, required=False)
+        if self.association_id is not None:
+            check_id("association_id", self.association_id)
+        check_text(
+            "association_name", self.association_name, longest=NAME_LONGEST, required=False
+        )
 
     def erased(self) -> Contribution:
         """The same without anything personal but who gave."""

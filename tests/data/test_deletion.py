@@ -139,6 +139,36 @@ def test_everything_that_belongs_to_it_goes(doing, make, monkeypatch):
     doing.deletion.delete(table, item_id)
 
 
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize("table", ["Donation", "Association"])
+def test_what_was_confirmed_stays_for_the_accounts(doing, table, monkeypatch):
+    monkeypatch.setattr(deletion, "_AT_ONCE", 2)
+    association = doing.associations.create(an_association(name="Les Lilas"))
+    campaign = doing.campaigns.create(a_campaign(association_id=association.id, title="Un toit"))
+    gifts = [
+        doing.contributions.contribute(a_contribution(campaign.id), unique("request"))
+        for _ in range(6)
+    ]
+    states = ContributionState
+    doing.contributions.move(gifts[0].id, states.CONFIRMED, NOW)
+    doing.contributions.move(gifts[1].id, states.CONFIRMED, NOW)
+    doing.contributions.move(gifts[1].id, states.REFUNDED, LATER)
+    doing.contributions.move(gifts[2].id, states.REFUSED, NOW)
+    doing.deletion.delete(table, association.id if table == "Association" else campaign.id)
+    assert doing.campaigns.find(campaign.id) is None
+    kept = doing.contributions.of_user("u1", limit=20).items
+    assert {(g.id, g.cents) for g in kept if not g.corrects} == {
+        (g.id, g.cents) for g in gifts[:2]
+    }
+    assert sum(g.cents for g in kept) == gifts[0].cents
+    assert {g.campaign_title for g in kept} == {"Un toit"}
+    assert {(g.association_id, g.association_name) for g in kept} == {
+        (association.id, campaign.association_name)
+    }
+    with pytest.raises(NotFound):
+        doing.contributions.move(gifts[0].id, states.REFUNDED, LATER)
+
+
 def interrupted(doing, make, *, after, first=0, step=1):
     """Break one call after the other, then call again; answers with the number of calls."""
     number = first
