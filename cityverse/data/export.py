@@ -19,7 +19,7 @@ from typing import IO, Any
 from cityverse.data import folders, scan, typed
 from cityverse.data.client import Dynamo
 from cityverse.data.objects import Objects, Place
-from cityverse.data.registry import BUCKETS, TABLES
+from cityverse.data.registry import BUCKETS, EXPORTED
 from cityverse.errors import InputError, NotFound
 
 Told = Callable[[str, int, int], None]
@@ -73,7 +73,7 @@ def _export(
     if (folder / MANIFEST).exists():
         raise InputError(f"{folder} holds an export already")
     state = _resumed(folder)
-    for one in TABLES:
+    for one in EXPORTED:
         name = table_file(one.name)
         file = state.setdefault(name, _File())
         if not file.done:
@@ -124,7 +124,7 @@ def _resumed(folder: Path) -> dict[str, _File]:
 
 
 def _read_state(folder: Path) -> dict[str, _File]:
-    known = {MEDIA, *(table_file(one.name) for one in TABLES)}
+    known = {MEDIA, *(table_file(one.name) for one in EXPORTED)}
     found = folders.read_json(folder, _STATE, _STATE_MOST)
     try:
         state = {name: _File(**said) for name, said in found.items()}

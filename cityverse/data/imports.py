@@ -22,7 +22,7 @@ from cityverse.data import folders, typed
 from cityverse.data.client import ConditionFailed, Dynamo, Item, encode, mapped
 from cityverse.data.export import FORMAT, MANIFEST, MEDIA, VERSION, Told, object_file, table_file
 from cityverse.data.objects import Objects
-from cityverse.data.registry import BUCKETS, TABLES, Table, table
+from cityverse.data.registry import BUCKETS, EXPORTED, Table, table
 from cityverse.errors import CityVerseError, Conflict, InputError
 
 _MANIFEST_MOST = 1_000_000
@@ -150,7 +150,7 @@ def _is_digest(content: Any) -> bool:
 
 def _tables(folder: Path, manifest: dict[str, _Said]) -> list[Table]:
     """The tables of an export in the order of writing; raises InputError for unknown ones."""
-    known = {table_file(one.name): one for one in TABLES}
+    known = {table_file(one.name): one for one in EXPORTED}
     if unknown := sorted(manifest.keys() - known.keys() - {MEDIA}):
         raise InputError(f"the export has files that are not known here: {_named(unknown)}")
     there = {f"tables/{path.name}" for path in (folder / "tables").glob("*.jsonl")}

@@ -21,7 +21,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; every key attribute is a string. ``ttl`` names the attribute of expiry."""
+    """A table; every key attribute is a string. ``ttl`` names the attribute of expiry.
+
+    What is not ``exported`` is of use for hours and to this store alone.
+    """
 
     name: str
     purpose: str
@@ -29,6 +32,7 @@ class Table:
     sort: str | None = None
     indexes: tuple[Index, ...] = ()
     ttl: str | None = None
+    exported: bool = True
 
     def key_attributes(self) -> frozenset[str]:
         """The attributes that are a key of the table or of one of its indexes."""
@@ -171,8 +175,18 @@ TABLES: tuple[Table, ...] = (
         "requests already carried out, so that a repetition has no effect",
         ttl="expires",
     ),
-    Table("Link", "links for one use, under a hash, until they have expired", ttl="expires"),
-    Table("Throttle", "attempts counted against a limit of their window", ttl="expires"),
+    Table(
+        "Link",
+        "links for one use, under a hash, until they have expired",
+        ttl="expires",
+        exported=False,
+    ),
+    Table(
+        "Throttle",
+        "attempts counted against a limit of their window",
+        ttl="expires",
+        exported=False,
+    ),
     Table(
         "Media",
         "uploaded files, and who may see them",
@@ -202,6 +216,8 @@ BUCKETS: tuple[Bucket, ...] = (
     ),
     Bucket("bucket_videos", ("media-posts/",), "images and videos of posts"),
 )
+
+EXPORTED = tuple(table for table in TABLES if table.exported)
 
 _BY_NAME = {table.name: table for table in TABLES}
 

@@ -15,7 +15,7 @@ from cityverse.data import codec, scan
 from cityverse.data.client import decode
 from cityverse.data.export import export
 from cityverse.data.imports import import_
-from cityverse.data.registry import TABLES
+from cityverse.data.registry import EXPORTED
 from cityverse.domain.applications import Application, application_id
 from cityverse.domain.comments import Comment
 from cityverse.domain.giving import Campaign, Contribution
@@ -46,7 +46,7 @@ def content(store, media_store):
                 for item in page.items
             ),
         )
-        for one in TABLES
+        for one in EXPORTED
     }
     objects = {}
     for prefix in MediaPlace:
@@ -124,7 +124,10 @@ def test_what_comes_back_equals_what_went_out(filled, media_store, tmp_path):
 
 def test_quarantine_and_facts_of_this_store_stay_at_home(filled, media_store, tmp_path):
     media_store.objects.put("quarantine/m/0", b"x", "application/octet-stream")
+    for table in ("Link", "Throttle"):
+        filled.dynamo.put(table, {"id": "of this hour"})
     export(filled.dynamo, media_store.objects, tmp_path)
+    assert not {"Link.jsonl", "Throttle.jsonl"} & {p.name for p in (tmp_path / "tables").iterdir()}
     assert "quarantine" not in (tmp_path / "media.jsonl").read_text()
     assert "worker" not in (tmp_path / "tables" / "Meta.jsonl").read_text()
     media_store.objects.purge("quarantine/", exact=False)
