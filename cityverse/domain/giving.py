@@ -165,9 +165,7 @@ class Contribution:
         check_text("campaign_title", self.campaign_title, longest=200, required=False)
         if self.association_id is not None:
             check_id("association_id", self.association_id)
-        check_text(
-            "association_name", self.association_name, longest=NAME_LONGEST, required=False
-        )
+        check_text("association_name", self.association_name, longest=NAME_LONGEST, required=False)
 
     def erased(self) -> Contribution:
         """The same without anything personal but who gave."""

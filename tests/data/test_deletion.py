@@ -157,9 +157,7 @@ def test_what_was_confirmed_stays_for_the_accounts(doing, table, monkeypatch):
     doing.deletion.delete(table, association.id if table == "Association" else campaign.id)
     assert doing.campaigns.find(campaign.id) is None
     kept = doing.contributions.of_user("u1", limit=20).items
-    assert {(g.id, g.cents) for g in kept if not g.corrects} == {
-        (g.id, g.cents) for g in gifts[:2]
-    }
+    assert {(g.id, g.cents) for g in kept if not g.corrects} == {(g.id, g.cents) for g in gifts[:2]}
     assert sum(g.cents for g in kept) == gifts[0].cents
     assert {g.campaign_title for g in kept} == {"Un toit"}
     assert {(g.association_id, g.association_name) for g in kept} == {
