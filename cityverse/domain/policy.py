@@ -38,6 +38,7 @@ class Action(StrEnum):
     MODERATE = "moderate"
     VERIFY_ASSOCIATION = "verify_association"
     MANAGE_SOURCES = "manage_sources"
+    MANAGE_MAP = "manage_map"
     SEE_HEALTH = "see_health"
     GRANT_ROLE = "grant_role"
 
@@ -93,6 +94,7 @@ RULES: dict[Action, Rule] = {
     Action.MODERATE: Rule(Role.MANAGER),
     Action.VERIFY_ASSOCIATION: Rule(Role.MANAGER),
     Action.MANAGE_SOURCES: Rule(Role.MANAGER),
+    Action.MANAGE_MAP: Rule(Role.MANAGER),
     Action.SEE_HEALTH: Rule(Role.MANAGER),
     Action.GRANT_ROLE: Rule(Role.ADMIN),
 }

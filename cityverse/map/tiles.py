@@ -192,8 +192,8 @@ def current(folder: Path) -> TileSetInfo | None:
 def on_disk(folder: Path) -> TileSetInfo | None:
     """The set to show of this folder: the operator's choice, else a real one, else the sample."""
     sets = available(folder)
-    chosen = _choice(folder)
-    order = sorted(sets, key=lambda s: (s.name != chosen, s.generated, s.name))
+    preferred = chosen(folder)
+    order = sorted(sets, key=lambda s: (s.name != preferred, s.generated, s.name))
     return order[0] if order else None
 
 
@@ -228,7 +228,8 @@ def generator(path: Path) -> str | None:
     return str(found[0]) if found else None
 
 
-def _choice(folder: Path) -> str | None:
+def chosen(folder: Path) -> str | None:
+    """The name that was chosen last, whether its set is there or not; None without a choice."""
     try:
         with (folder / _CHOICE).open(encoding="utf-8", errors="replace") as file:
             return file.readline(100).strip()

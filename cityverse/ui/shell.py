@@ -57,6 +57,13 @@ PAGES = (
     PageLink(
         "pages/Sources.py", "/Sources", ":material/rss_feed:", "nav.sources", Action.MANAGE_SOURCES
     ),
+    PageLink(
+        "pages/Buildings.py",
+        "/Buildings",
+        ":material/location_city:",
+        "nav.buildings",
+        Action.MANAGE_MAP,
+    ),
     SIGN_IN,
     PROFILE,
 )

@@ -12,7 +12,7 @@ from cityverse.community.city import Period
 from cityverse.domain.kinds import Kind
 from cityverse.domain.people import Role
 from cityverse.domain.places import Precision
-from cityverse.ui import sources, video
+from cityverse.ui import buildings, sources, video
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +64,10 @@ def _used_by_enumerations():
     roles = {f"role.{role}" for role in Role}
     reasons = {f"reason.{word}" for word in sources.REASONS}
     uploads = {f"upload.{name}" for name in video._WORDS}
+    sets = {f"buildings.set_{name}" for name in buildings.KNOWN}
     return (
         reasons
+        | sets
         | uploads
         | fields
         | roles
