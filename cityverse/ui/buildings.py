@@ -89,8 +89,8 @@ def _table(page: Page, found: Buildings) -> pd.DataFrame:
             texts("buildings.attribution"): [one.info.attribution for one in found.sets],
             texts("buildings.made"): [texts.moment(one.made, page.now) for one in found.sets],
             texts("buildings.size"): [
-                f"{format_decimal(one.size / 1e6, '#,##0.0', locale=texts.language)} MB"
-                for one in found.sets
+                texts("buildings.megabytes", size=format_decimal(size, "0.0", locale=page.language))
+                for size in (one.size / 1e6 for one in found.sets)
             ],
         }
     )
