@@ -12,6 +12,7 @@ from typing import Any
 import shapely
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
+from shapely.ops import nearest_points
 
 from cityverse.map import known, monuments
 
@@ -114,15 +115,31 @@ def _arrondissements() -> Iterable[Feature]:
 
 
 def _labels() -> Iterable[Feature]:
-    for number in range(1, 21):
-        lat, lon = known.centre(number)
+    named = [monument for monument in known.monuments() if monument.name in _NAMED]
+    taken = shapely.union_all([known.water(), *(_ground_of(monument) for monument in named)])
+    for number, area in enumerate(known.arrondissements(), 1):
         name = "1er" if number == 1 else f"{number}e"
-        yield _feature(shapely.Point(known.to_metres([[lon, lat]])[0]), name=name, size=15)
-    for monument in known.monuments():
-        if monument.name in _NAMED:
-            point = shapely.Point(monument.x, monument.y)
-            name = _SHOWN_AS.get(monument.name, monument.name)
-            yield _with_height(_feature(point, name=name, size=12), monument.height + 25)
+        yield _feature(_clear_point(number, area.shape.difference(taken)), name=name, size=15)
+    for monument in named:
+        point = shapely.Point(monument.x, monument.y)
+        name = _SHOWN_AS.get(monument.name, monument.name)
+        yield _with_height(_feature(point, name=name, size=12), monument.height + 25)
+
+
+def _ground_of(monument: known.Monument) -> BaseGeometry:
+    """What the name of a monument hides of the city seen from far, and a number beside it."""
+    half = 40 * len(_SHOWN_AS.get(monument.name, monument.name)) + 150
+    # The name floats above the roof, which from the south looks farther north.
+    north = 280 + 1.3 * monument.height
+    return shapely.box(monument.x - half, monument.y - 220, monument.x + half, monument.y + north)
+
+
+def _clear_point(arrondissement: int, free: BaseGeometry) -> shapely.Point:
+    """Where its number reads well: the middle, or what is free nearest to it."""
+    lat, lon = known.centre(arrondissement)
+    middle = shapely.Point(known.to_metres([[lon, lat]])[0])
+    inside = free.buffer(-120)
+    return middle if inside.is_empty else nearest_points(inside, middle)[0]
 
 
 def _with_height(feature: Feature, metres: float) -> Feature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
-from cityverse.map import known, monuments
+from cityverse.map import base, known, monuments
 
 STATIONS = {
     "Gare du Nord": "Gare du Nord",
@@ -145,3 +146,16 @@ def _open_places(data: Path) -> Iterator[tuple[str, float, float]]:
         cells = row.split(",")
         if cells[0] == "Tour Eiffel":
             yield cells[0], float(cells[3]), float(cells[2])
+
+
+def test_the_number_of_an_arrondissement_stands_in_it_and_beside_the_names_of_monuments():
+    labels = json.loads(gzip.decompress(base.gzipped("labels")))["features"]
+    names = {f["properties"]["name"]: f["geometry"]["coordinates"] for f in labels}
+    numbers = [n for n in names if n[0].isdigit()]
+    assert len(numbers) == 20
+    monuments = [known.to_metres([at[:2]])[0] for n, at in names.items() if n not in numbers]
+    for area, number in zip(known.arrondissements(), numbers, strict=True):
+        x, y = known.to_metres([names[number]])[0]
+        assert area.shape.contains(shapely.Point(x, y)), number
+        assert not known.water().contains(shapely.Point(x, y)), number
+        assert all(abs(x - far) > 250 or abs(y - up) > 200 for far, up in monuments), number
