@@ -54,6 +54,10 @@ def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _optional_folder(text: str) -> Path | None:
+    return _folder(text) if text else None
+
+
 def _whole(text: str) -> int:
     try:
         return int(text)
@@ -137,6 +141,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CITYVERSE_HOST", "127.0.0.1", "address the dashboard listens on"),
     Setting("CITYVERSE_PORT", "8501", "port the dashboard listens on", _port),
     Setting("CITYVERSE_OPEN_BROWSER", "true", "`make run` opens the browser", _boolean),
+    Setting("CITYVERSE_OPERATOR", "", "who runs this installation, for the legal pages"),
+    Setting("CITYVERSE_OPERATOR_ADDRESS", "", "their postal address"),
+    Setting("CITYVERSE_OPERATOR_EMAIL", "", "where people write to them about data and content"),
+    Setting("CITYVERSE_OPERATOR_DIRECTOR", "", "who is responsible for what is published"),
+    Setting("CITYVERSE_OPERATOR_HOST", "", "who hosts it: name, address and telephone"),
+    Setting(
+        "CITYVERSE_LEGAL_DIR",
+        "",
+        "folder of own legal texts, such as privacy.fr.md; what is not in it stays as it is",
+        _optional_folder,
+    ),
     Setting("CITYVERSE_DEMO", "true", "fill an empty store with a labelled demo city", _boolean),
     Setting("CITYVERSE_NEWS_POLL", "true", "the worker fetches news sources", _boolean),
     Setting(
@@ -278,6 +293,12 @@ class Settings:
     host: str
     port: int
     open_browser: bool
+    operator: str
+    operator_address: str
+    operator_email: str
+    operator_director: str
+    operator_host: str
+    legal_dir: Path | None
     demo: bool
     news_poll: bool
     news_feeds: str

@@ -17,7 +17,7 @@ from cityverse.map import http as map_http
 from cityverse.map import tiles
 from cityverse.map.publish import PublishedSet
 from cityverse.settings import Settings
-from cityverse.ui import media, outputs
+from cityverse.ui import media, outputs, personal
 from cityverse.ui.security import Security
 
 _state = {"started": False}
@@ -31,11 +31,13 @@ def routes(settings: Settings) -> list[BaseRoute]:
         published.follow()
         tiles.show_published(published.info)
     accounts = http.Connection(lambda: use_cases.over(settings, connect(settings)))
+    viewer_of = http.viewer_of(settings, accounts)
     return [
         Route("/healthz", _health),
         *map_http.routes(tiles_folder(settings)),
         *http.routes(settings, accounts),
-        *media.routes(settings, http.viewer_of(settings, accounts)),
+        *media.routes(settings, viewer_of),
+        *personal.routes(settings, lambda: accounts().store, viewer_of),
         *outputs.routes(settings),
         *_ENDS,
     ]
@@ -61,7 +63,7 @@ async def _missing(_: Request) -> PlainTextResponse:
 
 
 # Below these nothing is a page, so nothing is answered with one.
-_PREFIXES = ("tiles", "map", "m", "upload", "session")
+_PREFIXES = ("tiles", "map", "m", "upload", "session", "me")
 _ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in _PREFIXES]
 
 

@@ -51,6 +51,10 @@ PROFILE = PageLink(
     "nav.profile",
     Action.EDIT_ACCOUNT,
 )
+PRIVACY = PageLink("pages/Privacy.py", "/Privacy", ":material/shield_person:", "nav.privacy")
+LEGAL = PageLink("pages/Legal.py", "/Legal", ":material/gavel:", "nav.legal")
+# These stand below the others, in their own order.
+_APART = frozenset({SIGN_IN, PROFILE, PRIVACY, LEGAL})
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
@@ -66,6 +70,8 @@ PAGES = (
     ),
     SIGN_IN,
     PROFILE,
+    PRIVACY,
+    LEGAL,
 )
 
 
@@ -217,11 +223,13 @@ def _sidebar(texts: Texts, session: Session | None) -> None:
             on_change=_search_submitted,
         )
         for link in PAGES:
-            if link not in {SIGN_IN, PROFILE} and policy.may(user, link.needs):
+            if link not in _APART and policy.may(user, link.needs):
                 st.page_link(link.script, label=texts(link.title), icon=link.icon)
         st.divider()
         _account(texts, session)
         _preferences(texts)
+        for link in (PRIVACY, LEGAL):
+            st.page_link(link.script, label=texts(link.title), icon=link.icon)
 
 
 def _account(texts: Texts, session: Session | None) -> None:
