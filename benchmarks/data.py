@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -31,7 +31,9 @@ from cityverse.data.deletion import OF_PERSON, Rows
 from cityverse.data.follows import FollowRepository
 from cityverse.data.links import LinkRepository
 from cityverse.data.media import MediaRepository
+from cityverse.data.messages import MessageRepository
 from cityverse.data.meter import Bill, metered
+from cityverse.data.missions import MissionRepository
 from cityverse.data.notifications import NotificationRepository
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
@@ -45,12 +47,13 @@ from cityverse.data.store import Store, over
 from cityverse.data.terms import LOOKED_AT_MOST
 from cityverse.data.timeline import order_of
 from cityverse.data.users import UserRepository
-from cityverse.domain.applications import Application, application_id
+from cityverse.domain.applications import Application, ApplicationState, application_id
 from cityverse.domain.attendance import Attendance
 from cityverse.domain.comments import Comment
-from cityverse.domain.community import Association, Event, Mission, Post
+from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
 from cityverse.domain.giving import Campaign, Contribution
 from cityverse.domain.media import Media, MediaKind, MediaPlace
+from cityverse.domain.messages import Message
 from cityverse.domain.moderation import Decision, Ground, Measure, Reason, Report, ReportStatus
 from cityverse.domain.news import Article, Source, SourceStatus
 from cityverse.domain.notifications import Notification, Topic
@@ -244,6 +247,16 @@ def _of_deeds() -> Iterator[Pattern]:
     applications, gifts = ApplicationRepository, ContributionRepository
     yield Pattern("applications to a mission", page(applications, "of_mission", "item-0"), PAGE)
     yield Pattern("applications of a person", page(applications, "of_user", "person-0"), PAGE)
+    last_in_line = Application(application_id("item-0", "person-0"), "item-0", "person-0", NOW)
+    yield Pattern(
+        "place in the waiting list",
+        lambda s: s.applications.place_in_line(last_in_line) or PAGE,
+    )
+    yield Pattern("thread of an application", page(MessageRepository, "page", "thread-0"), PAGE)
+    yield Pattern("drafts of an association", page(MissionRepository, "drafts", "body-0"), PAGE)
+    yield Pattern(
+        "what is to be erased", lambda s: len(s.applications.to_erase(NOW, limit=PAGE)), PAGE
+    )
     yield Pattern("contributions to a campaign", page(gifts, "of_campaign", "item-0"), PAGE)
     yield Pattern("contributions of a person", page(gifts, "of_user", "person-0"), PAGE)
     yield Pattern("who comes to an event", page(AttendanceRepository, "of_event", "item-0"), PAGE)
@@ -395,6 +408,8 @@ def _fill_ties(store: Store, count: int) -> None:
     comments, reactions = CommentRepository(dynamo, SECRET), ReactionRepository(dynamo, SECRET)
     campaigns, products = CampaignRepository(dynamo, SECRET), ProductRepository(dynamo, SECRET)
     applications = ApplicationRepository(dynamo, SECRET)
+    messages, missions = MessageRepository(dynamo, SECRET), MissionRepository(dynamo, SECRET)
+    lasts = NOW + timedelta(days=3650)
     contributions, files = ContributionRepository(dynamo, SECRET), MediaRepository(dynamo)
     name, words = "Les Semeurs", "Ce. " * 75
     for n in range(count):
@@ -420,7 +435,21 @@ def _fill_ties(store: Store, count: int) -> None:
             Product(f"product-{n}", f"body-{n}", name, f"Panier {n}", then, place, words)
         )
         # Their own ways to create look at the mission and the campaign first.
-        applications.adopt(Application(application_id(post, who), post, who, then))
+        applications.adopt(
+            Application(
+                application_id(post, who),
+                post,
+                who,
+                then,
+                state=ApplicationState.WAITING,
+                interests="Le jardinage",
+                erase_at=NOW - _DAY,
+            )
+        )
+        thread = f"thread-{item}"
+        messages.say(Message(f"said-{n:06}", thread, who, "Camille", words, then, lasts))
+        draft = {"id": f"draft-{n}", "association_id": f"body-{item}", "created": then}
+        missions.create(replace(_mission(n), status=MissionStatus.DRAFT, **draft))
         contributions.adopt(Contribution(f"gift-{n}", post, who, 2_000, then))
         attendance = {"event_id": post, "user_id": who, "order": order_of(then, post)}
         fields = codec.to_item(Attendance(post, who, then))
@@ -429,7 +458,6 @@ def _fill_ties(store: Store, count: int) -> None:
         day = (NOW - timedelta(days=n)).date().isoformat()
         dynamo.transact([put_write("Rollup", {"series": "posts#city", "day": day, "amount": n})])
     RevokedTokens(dynamo).revoke("token-0", NOW + _DAY)
-    lasts = NOW + timedelta(days=3650)
     LinkRepository(dynamo).issue(Link("link-0", Purpose.RESET, NOW, lasts, user_id="person-0"))
 
 

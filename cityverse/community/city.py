@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
 from cityverse.data.timeline import TimelineRepository
-from cityverse.domain.community import Association, Event, Mission, Post
+from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.domain.news import Article
 from cityverse.domain.places import Location
@@ -112,13 +112,20 @@ def look(store: Store, wanted: Filter, now: datetime) -> CityPage:
     )
 
 
+def told_by(item: CityItem, by: str) -> CityItem:
+    """The same item with other words on who tells of it."""
+    return replace(item, by=by)
+
+
 def find(store: Store, key: str) -> CityItem | None:
     """The item with this key, or None; a key from outside may be anything."""
     kind, _, item_id = key.partition(":")
     if kind not in set(Kind) or not item_id or len(item_id) > 64:
         return None
     found = _repository(store, Kind(kind)).find(item_id)
-    return None if found is None else as_item(found)
+    if found is None or getattr(found, "status", None) is MissionStatus.DRAFT:
+        return None
+    return as_item(found)
 
 
 def nearby(item: CityItem, others: Iterable[CityItem], most: int = 3) -> list[tuple[CityItem, int]]:

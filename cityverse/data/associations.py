@@ -6,6 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
+from cityverse.data import codec
+from cityverse.data.client import Item
+from cityverse.data.lists import PartitionList
+from cityverse.data.registry import OWNER_INDEX
 from cityverse.data.terms import Searchable
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.community import Association
@@ -40,3 +44,12 @@ class AssociationRepository(TimelineRepository[Association]):
     def texts_of(self, entity: Association) -> Searchable:
         """Name and description."""
         return Searchable("association", entity.created, (entity.name, entity.description))
+
+    def owned(self, user_id: str, *, limit: int = 100) -> list[Association]:
+        """The associations of an owner, newest first."""
+        lists = PartitionList(self.dynamo, self._cursors, self.table, _decode, OWNER_INDEX.name)
+        return list(lists.page(user_id, limit=limit).items)
+
+
+def _decode(item: Item) -> Association:
+    return codec.from_item(Association, item)

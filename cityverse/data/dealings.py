@@ -63,22 +63,28 @@ class DealingRepository(LeafRepository[D]):
             ExpressionAttributeValues={":read": read},
         )
 
-    def _moved(self, stored: D, state: str, now: datetime) -> tuple[dict[str, Any], D]:
-        """The write that brings ``stored`` into another state, and what it is then."""
-        version = stored.version + 1
-        write = update_write(
-            self.table,
-            {"id": stored.id},
-            {"state": str(state), "changed": codec.time_text(now), "version": version},
-            condition="#version = :read",
-            names={"#version": "version"},
-            values={":read": stored.version},
-        )
+    def _moved(self, stored: D, state: str, now: datetime, **more: Any) -> tuple[dict[str, Any], D]:
+        """The write that brings ``stored`` into another state, and what it is then.
+
+        ``more`` are further fields that only transitions change.
+        """
         moved: D = dataclasses.replace(
             stored,  # type: ignore[type-var]
             state=state,
             changed=now,
-            version=version,
+            version=stored.version + 1,
+            **more,
+        )
+        before = codec.to_item(stored) | self.keys_of(stored)
+        after = codec.to_item(moved) | self.keys_of(moved)
+        write = update_write(
+            self.table,
+            {"id": stored.id},
+            {name: value for name, value in after.items() if before.get(name) != value},
+            [name for name in before if name not in after],
+            condition="#version = :read",
+            names={"#version": "version"},
+            values={":read": stored.version},
         )
         return write, moved
 

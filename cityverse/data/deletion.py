@@ -47,6 +47,7 @@ from cityverse.data.reactions import ReactionRepository
 from cityverse.data.registry import (
     ACTOR_INDEX,
     ASSOCIATION_INDEX,
+    DRAFT_INDEX,
     OWNER_INDEX,
     PRODUCT_INDEX,
     REPORTER_INDEX,
@@ -57,6 +58,7 @@ from cityverse.data.reports import ReportRepository
 from cityverse.data.repository import Repository
 from cityverse.data.ties import MARK, TRIES, take_away
 from cityverse.data.users import UserRepository
+from cityverse.domain.applications import Application
 from cityverse.domain.community import AuthorKind, Post
 from cityverse.domain.media import Media
 from cityverse.errors import InputError, VersionConflict
@@ -74,16 +76,19 @@ class Rows:
     index: str | None = None
 
 
+_MESSAGES = Rows("Message", "application_id")
 _OF_ASSOCIATION = ("association_id", ASSOCIATION_INDEX.name)
 _CHILDREN: Mapping[str, tuple[Rows, ...]] = {
     "Posts": (Rows("Comment", "post_id", "post-index"), Rows("Reaction", "post_id")),
     "Mission": (Rows("Application", "mission_id", "mission-index"),),
     "Donation": (),  # contributions: see ``_delete_contributions``
+    "Application": (_MESSAGES,),
     "Event": (Rows("Attendance", "event_id"),),
     "Product": (Rows("Posts", "product_id", PRODUCT_INDEX.name),),
     "Association": (
         Rows("Posts", *_OF_ASSOCIATION),
         Rows("Mission", *_OF_ASSOCIATION),
+        Rows("Mission", "draft_of", DRAFT_INDEX.name),
         Rows("Event", *_OF_ASSOCIATION),
         Rows("Donation", *_OF_ASSOCIATION),
         Rows("Product", *_OF_ASSOCIATION),
@@ -101,6 +106,7 @@ OF_PERSON: tuple[Rows, ...] = (
     Rows("Attendance", "user_id", USER_INDEX.name),
     Rows("Reaction", "user_id", "user-index"),
     Rows("Application", "user_id", "user_id-index"),
+    Rows("Message", "user_id", USER_INDEX.name),
     Rows("Donations", "user_id", "user_id-index"),
     Rows("Report", "reporter_id", REPORTER_INDEX.name),
     Rows("Comment", "user_id", USER_INDEX.name),
@@ -133,6 +139,7 @@ class Deletion:
         repositories: tuple[Repository[Any], ...] = (
             self._associations,
             self._posts,
+            self._applications,
             MissionRepository(dynamo, cursors),
             EventRepository(dynamo, cursors),
             CampaignRepository(dynamo, cursors),
@@ -300,7 +307,9 @@ class Deletion:
 
     def _forget(self, rows: Rows, found: list[Item], user_id: str, *, words_too: bool) -> None:
         """Delete rows that name a person, or take the name from them."""
-        if rows in {Rows("Award", "user_id"), Rows("Notification", "user_id")}:
+        if rows in {Rows("Award", "user_id"), Rows("Notification", "user_id")} or (
+            rows.table == "Message"
+        ):
             self._delete_rows(rows.table, found, ("User", user_id))
             return
         for row in found:
@@ -332,7 +341,7 @@ class Deletion:
         """Do to an item what its table asks for, as long as it names the person."""
         comments, posts = self._comments, self._posts
         changes: dict[str, tuple[Repository[Any], Callable[[Any], object]]] = {
-            "Application": (self._applications, self._applications.delete),
+            "Application": (self._applications, self._delete_application),
             "Donations": (self._contributions, self._contributions.anonymise),
             "Report": (self._reports, self._reports.anonymise),
             "Comment": (comments, comments.delete if words_too else comments.anonymise),
@@ -349,6 +358,16 @@ class Deletion:
                 change(entity)
                 return
         raise VersionConflict(f"{rows.table} item {item_id} changes all the time")
+
+    def _delete_application(self, application: Application) -> None:
+        """With its thread; what was written while it went goes after it."""
+        self._delete_thread(application)
+        self._applications.delete(application)
+        self._delete_thread(application)
+
+    def _delete_thread(self, application: Application) -> None:
+        while found := self.rows(_MESSAGES, application.id):
+            self._delete_rows(_MESSAGES.table, found, ("User", application.user_id))
 
     def _delete_post(self, post: Post) -> None:
         if post.author_kind is AuthorKind.ASSOCIATION:

@@ -63,13 +63,15 @@ PRODUCT_INDEX = Index("product-index", "product_id", "order")
 OWNER_INDEX = Index("owner-index", "owner_id", "order")
 REPORTER_INDEX = Index("reporter-index", "reporter_id", "order")
 ACTOR_INDEX = Index("actor-index", "actor_id", "order")
+# Drafts stand in no other index.
+DRAFT_INDEX = Index("draft-index", "draft_of", "drafted")
 LISTED = (DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX, CELL_INDEX)
 
 TABLES: tuple[Table, ...] = (
     Table("User", "people with an account", indexes=(Index("email-index", "email"),)),
     Table("Blacklist", "revoked tokens, until they expire", partition="token", ttl="expires"),
     Table("Association", "bodies that publish", indexes=(DAY_INDEX, CELL_INDEX, OWNER_INDEX)),
-    Table("Mission", "volunteering offers, by the day they start", indexes=LISTED),
+    Table("Mission", "volunteering offers, by the day they start", indexes=(*LISTED, DRAFT_INDEX)),
     Table("Event", "events, by the day they start", indexes=LISTED),
     Table("Badge", "badges one can earn"),
     Table("Donation", "donation campaigns", indexes=LISTED),
@@ -81,7 +83,18 @@ TABLES: tuple[Table, ...] = (
             Index("user_id-index", "user_id"),
             Index("mission-index", "mission_id", "order"),
             USER_INDEX,
+            # Only who waits, and only what is to be erased, stands in these.
+            Index("waiting-index", "waiting_for", "order"),
+            Index("erase-index", "erase", "erase_order"),
         ),
+    ),
+    Table(
+        "Message",
+        "what an applicant and a team write to each other",
+        partition="application_id",
+        sort="order",
+        indexes=(USER_INDEX,),
+        ttl="expires",
     ),
     Table(
         "Donations",

@@ -25,6 +25,7 @@ from cityverse.data.deletion import Deletion
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
 from cityverse.data.links import LinkRepository
+from cityverse.data.messages import MessageRepository
 from cityverse.data.missions import MissionRepository
 from cityverse.data.news import NewsRepository
 from cityverse.data.notifications import NotificationRepository
@@ -62,6 +63,7 @@ class Store:
     comments: CommentRepository
     reactions: ReactionRepository
     applications: ApplicationRepository
+    messages: MessageRepository
     contributions: ContributionRepository
     attendance: AttendanceRepository
     awards: AwardRepository
@@ -157,6 +159,7 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         comments=CommentRepository(dynamo, cursors),
         reactions=ReactionRepository(dynamo, cursors),
         applications=ApplicationRepository(dynamo, cursors),
+        messages=MessageRepository(dynamo, cursors),
         contributions=ContributionRepository(dynamo, cursors),
         attendance=AttendanceRepository(dynamo, cursors),
         awards=AwardRepository(dynamo, cursors),

@@ -171,7 +171,8 @@ class TimelineRepository(Repository[E]):
     def _enter_bucket(self, entity: E) -> None:
         entity.check()
         keys = self.keys_of(entity)
-        self._buckets.enter(self.table, keys["bucket"], keys.get("expires", _NEVER_EXPIRES))
+        if "bucket" in keys:
+            self._buckets.enter(self.table, keys["bucket"], keys.get("expires", _NEVER_EXPIRES))
 
     def page(
         self,

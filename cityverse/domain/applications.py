@@ -6,9 +6,10 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cityverse.domain.people import check_whole
 from cityverse.domain.rules import check_between, check_id, check_text, check_time
 from cityverse.errors import InvalidField, WrongState
 
@@ -22,6 +23,30 @@ class ApplicationState(StrEnum):
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
 
+
+class Refusal(StrEnum):
+    """Why a team refuses an application."""
+
+    PROFILE = "profile"
+    NEEDS = "needs"
+    UNREACHABLE = "unreachable"
+    ENOUGH = "enough"
+    CANCELLED = "cancelled"
+    OVER = "over"
+    OTHER = "other"
+
+
+class Presence(StrEnum):
+    """Whether who was approved came."""
+
+    PRESENT = "present"
+    EXCUSED = "excused"
+    ABSENT = "absent"
+
+
+MINUTES_MOST = 60 * 24 * 366
+KEPT = timedelta(days=90)
+"""How long after a mission its applications keep what is personal."""
 
 _S = ApplicationState
 # Taking a withdrawn application up again is applying anew, which only the applicant can do.
@@ -50,8 +75,10 @@ def check_transition(old: ApplicationState, new: ApplicationState) -> None:
 class Application:
     """A request of one person to take part in one mission; ``id`` follows from both.
 
-    What is personal can be erased and is empty then. ``state`` is changed by transitions
-    alone, never by an edit.
+    What is personal is erased after ``erase_at`` and is empty then. ``state``, ``refusal`` and
+    ``accepted`` are changed by transitions alone, never by an edit. Who is ``accepted`` while
+    waiting gets the next place without being asked for again. ``interests`` is why they want
+    to take part; ``minutes`` is how long they did.
     """
 
     id: str
@@ -60,6 +87,11 @@ class Application:
     created: datetime
     state: ApplicationState = field(default=_S.PENDING, metadata={"counter": True})
     changed: datetime | None = field(default=None, metadata={"counter": True})
+    refusal: Refusal | None = field(default=None, metadata={"counter": True})
+    accepted: bool = field(default=False, metadata={"counter": True})
+    presence: Presence | None = None
+    minutes: int | None = None
+    erase_at: datetime | None = None
     first_name: str = ""
     surname: str = ""
     age: int | None = None
@@ -84,8 +116,16 @@ class Application:
         check_text("address", self.address, longest=300, required=False)
         check_text("phone", self.phone, longest=30, required=False)
         check_text("interests", self.interests, longest=2000, required=False)
+        check_time("erase_at", self.erase_at)
         if self.age is not None:
             check_between("age", self.age, 1, 130)
+        if self.minutes is not None:
+            check_whole("minutes", self.minutes, highest=MINUTES_MOST)
+
+    @property
+    def personal(self) -> bool:
+        """Whether it holds anything personal but who applied."""
+        return self != self.erased()
 
     def erased(self) -> Application:
         """The same without anything personal but who applied."""

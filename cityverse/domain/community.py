@@ -168,8 +168,12 @@ class Post:
 
 
 class MissionStatus(StrEnum):
-    """Whether one can still apply; between open and full it follows from the places."""
+    """Whether one can still apply; between open and full it follows from the places.
 
+    A draft is seen by its association alone.
+    """
+
+    DRAFT = "draft"
     OPEN = "open"
     FULL = "full"
     CLOSED = "closed"
@@ -211,7 +215,11 @@ class Qualification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mission:
-    """A volunteering offer with a number of places; ``approved`` of them are taken."""
+    """A volunteering offer with a number of places; ``approved`` of them are taken.
+
+    ``waiting`` counts the applications in the waiting list. ``goals`` are numbers of
+    Sustainable Development Goals. The missions of one series share ``series_id``.
+    """
 
     id: str
     association_id: str
@@ -222,12 +230,17 @@ class Mission:
     starts: datetime
     places: int
     approved: int = field(default=0, metadata={"counter": True})
+    waiting: int = field(default=0, metadata={"counter": True})
     status: MissionStatus = MissionStatus.OPEN
     location: Location | None = None
     ends: datetime | None = None
     duration: MissionDuration | None = None
     mission_type: MissionType | None = None
     qualification: Qualification = Qualification.OPEN_TO_ALL
+    goals: frozenset[int] = frozenset()
+    needs_car: bool = False
+    needs_licence: bool = False
+    series_id: str | None = None
     media: tuple[str, ...] = ()
     demo: bool = False
     version: int = 0
@@ -238,6 +251,11 @@ class Mission:
         """How many more people can be approved."""
         return max(0, self.places - self.approved)
 
+    @property
+    def over(self) -> datetime:
+        """When it ends, or begins where no end is known."""
+        return self.ends or self.starts
+
     def settled(self) -> Mission:
         """The same, open or full as the places say; closed and the like stay."""
         if self.status not in OPEN_STATUSES:
@@ -247,13 +265,16 @@ class Mission:
 
     def takes_applications(self, now: datetime) -> bool:
         """Whether one can apply: neither closed, done nor cancelled, nor over."""
-        return self.status in OPEN_STATUSES and (self.ends or self.starts) > now
+        return self.status in OPEN_STATUSES and self.over > now
 
     def check(self) -> None:
         """Raise InvalidField when a field breaks its rule."""
         _check_offer(self)
         check_between("places", self.places, 1, PLACES_MOST)
         check_between("approved", self.approved, 0, self.places)
+        check_whole("waiting", self.waiting)
+        check_goals(self.goals)
+        check_optional_id("series_id", self.series_id)
         check_ids("media", self.media, most=MEDIA_MOST)
 
 
@@ -281,6 +302,8 @@ class Event:
     attending: int = field(default=0, metadata={"counter": True})
     cancelled: bool = False
     link: str | None = None
+    goals: frozenset[int] = frozenset()
+    series_id: str | None = None
     media: tuple[str, ...] = ()
     demo: bool = False
     version: int = 0
@@ -298,6 +321,8 @@ class Event:
         check_ids("media", self.media, most=MEDIA_MOST)
         if self.places is not None:
             check_between("places", self.places, 1, PLACES_MOST)
+        check_goals(self.goals)
+        check_optional_id("series_id", self.series_id)
         check_between("attending", self.attending, 0, self.places or ATTENDING_MOST)
 
 

@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import markup, outputs, talking
+from cityverse.ui import applying, markup, outputs, talking
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -35,6 +35,8 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             _nearby(page, around)
         if item.kind is Kind.POST:
             talking.draw(page, item.id)
+        elif item.kind is Kind.MISSION:
+            applying.draw(page, item.id)
         elif item.kind is Kind.ASSOCIATION:
             talking.draw_follow(page, item.id)
 
@@ -59,8 +61,6 @@ def _body(page: Page, item: CityItem) -> str:
     ]
     if item.text and item.text != item.title:
         parts.append(f"<p>{markup.marked(item.text, 'summary', evidence)}</p>")
-    if item.places_left is not None:
-        parts.append(f"<p>{markup.text(texts.count('item.places_left', item.places_left))}</p>")
     if item.kind in outputs.DATED:
         address = f"{outputs.ICS}?{urlencode({'item': item.key, 'lang': page.language})}"
         parts.append(f"<p>{markup.own_link(address, texts('outputs.this'))}</p>")

@@ -58,6 +58,7 @@ _APART = frozenset({SIGN_IN, PROFILE, PRIVACY, LEGAL})
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
+    PageLink("pages/Missions.py", "/Missions", ":material/volunteer_activism:", "nav.missions"),
     PageLink(
         "pages/Sources.py", "/Sources", ":material/rss_feed:", "nav.sources", Action.MANAGE_SOURCES
     ),

@@ -25,6 +25,7 @@ from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
 from cityverse.data.links import LinkRepository
 from cityverse.data.media import MediaRepository
+from cityverse.data.messages import MessageRepository
 from cityverse.data.missions import MissionRepository
 from cityverse.data.news import NewsRepository
 from cityverse.data.notifications import NotificationRepository
@@ -42,6 +43,7 @@ from cityverse.domain.applications import ApplicationState
 from cityverse.domain.community import AuthorKind
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.media import Media, MediaKind, MediaPlace
+from cityverse.domain.messages import Message
 from cityverse.domain.people import Link, Purpose
 from cityverse.domain.points import Award, Badge
 from cityverse.domain.reactions import ReactionKind
@@ -258,6 +260,43 @@ scenario(
     lambda r, one: r.erase(one),
     _with(A_USER, AN_ASSOCIATION, A_MISSION, AN_APPLICATION),
 )
+
+A_MESSAGE = Message("q1", AN_APPLICATION[1].id, "u1", "Camille", "Bonjour", NOW, LATER)
+scenario(
+    MessageRepository,
+    "say",
+    lambda r, _: r.say(A_MESSAGE),
+    _with(A_USER, AN_ASSOCIATION, A_MISSION, AN_APPLICATION),
+)
+
+
+def _in_line(have: Have) -> Any:
+    """The only place is taken; two wait, the first one accepted. Answers with who has it."""
+    applications = have(ApplicationRepository)
+    _with(A_USER, (UserRepository, user("u2")), (UserRepository, user("u3")))(have)
+    _with(AN_ASSOCIATION, A_MISSION, AN_APPLICATION)(have)
+    has_it = applications.move(AN_APPLICATION[1].id, ApplicationState.APPROVED, NOW)
+    first = applications.create(an_application("m1", "u2"))
+    applications.create(an_application("m1", "u3", created=LATER - timedelta(days=1)))
+    applications.move(first.id, ApplicationState.WAITING, NOW, accepted=True)
+    return has_it
+
+
+def _a_place_added(have: Have) -> None:
+    _in_line(have)
+    missions = have(MissionRepository)
+    mission = missions.get("m1")
+    missions.replace(mission, replace(mission, places=2))
+
+
+scenario(
+    ApplicationRepository,
+    "move",
+    lambda r, one: r.move(one.id, ApplicationState.WITHDRAWN, NOW),
+    _in_line,
+)
+scenario(ApplicationRepository, "delete", lambda r, one: r.delete(one, NOW), _in_line)
+scenario(ApplicationRepository, "advance", lambda r, _: r.advance("m1", NOW), _a_place_added)
 
 
 def _approved(have: Have) -> Any:

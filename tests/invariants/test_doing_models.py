@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 
 import pytest
 from doing_helpers import (
@@ -142,13 +144,36 @@ class Applications(Machine):
         self.mission = self.doing.missions.create(a_mission(places=2))
         self.open = True
         self.model = {}
+        self.line = []
+        self.accepted = set()
+        self.hours = count()
 
     def taken(self):
         return list(self.model.values()).count(A.APPROVED)
 
+    def free(self):
+        return self.open and self.taken() < self.mission.places
+
+    def become(self, user, state, *, accepted=False):
+        """What follows from a change: a place that is freed goes to the first in line."""
+        old = self.model.get(user)
+        given_up = old is A.APPROVED or (old is A.PENDING and self.free())
+        if old is A.WAITING and state is not A.WAITING:
+            self.line.remove(user)
+        self.model[user] = state
+        self.accepted -= {user}
+        if accepted:
+            self.accepted |= {user}
+        if given_up and state in {A.REFUSED, A.WITHDRAWN} and self.open and self.line:
+            heir = self.line.pop(0)
+            self.model[heir] = A.APPROVED if heir in self.accepted else A.PENDING
+            self.accepted -= {heir}
+
     @rule(user=people)
     def apply(self, user):
-        create, wanted = self.doing.applications.create, an_application(self.mission.id, user)
+        later = NOW + timedelta(seconds=next(self.hours))
+        create = self.doing.applications.create
+        wanted = an_application(self.mission.id, user, created=later)
         if self.model.get(user, A.WITHDRAWN) is not A.WITHDRAWN:
             with pytest.raises(AlreadyExists):
                 create(wanted)
@@ -159,6 +184,7 @@ class Applications(Machine):
             full = self.taken() >= self.mission.places
             self.model[user] = A.WAITING if full else A.PENDING
             assert create(wanted).state is self.model[user]
+            self.line += [user] if full else []
 
     @rule(user=people, state=st.sampled_from([A.APPROVED, A.REFUSED, A.WAITING, A.WITHDRAWN]))
     def move(self, user, state):
@@ -167,11 +193,19 @@ class Applications(Machine):
         old = self.model[user]
         allowed = old is state or state in TRANSITIONS[old]
         if state is A.APPROVED and old is not state:
-            allowed = allowed and self.open and self.taken() < self.mission.places
+            allowed = allowed and self.free()
+        if state is A.WAITING and (old is not state or user in self.accepted):
+            allowed = allowed and self.open and not self.free()
         one = an_application(self.mission.id, user).id
         if allowed:
             self.doing.applications.move(one, state, NOW)
-            self.model[user] = state
+            if state is A.WAITING and old is not state:
+                self.line.append(user)
+                self.line.sort(key=self.joined)
+            if state is A.WAITING:
+                self.accepted -= {user}
+            if old is not state:
+                self.become(user, state)
         else:
             with pytest.raises((WrongState, Closed, Full)):
                 self.doing.applications.move(one, state, NOW)
@@ -182,7 +216,35 @@ class Applications(Machine):
         one = self.doing.applications.find(an_application(self.mission.id, user).id)
         if one is not None:
             self.doing.applications.delete(one)
+            self.become(user, A.WITHDRAWN)
             del self.model[user]
+
+    def joined(self, user):
+        return self.doing.applications.get(an_application(self.mission.id, user).id).created
+
+    @rule(user=people)
+    def accept_for_later(self, user):
+        """The team wants somebody for whom there is no place yet."""
+        if self.model.get(user) not in {A.PENDING, A.WAITING} or not self.open or self.free():
+            return
+        one = an_application(self.mission.id, user).id
+        self.doing.applications.move(one, A.WAITING, NOW, accepted=True)
+        if self.model[user] is A.PENDING:
+            self.model[user] = A.WAITING
+            self.line.append(user)
+            self.line.sort(key=self.joined)
+        self.accepted |= {user}
+
+    @rule()
+    def advance(self):
+        moved = self.doing.applications.advance(self.mission.id, NOW)
+        expected = bool(self.line) and self.free()
+        assert (moved is not None) == expected
+        if expected:
+            heir = self.line.pop(0)
+            self.model[heir] = A.APPROVED if heir in self.accepted else A.PENDING
+            self.accepted -= {heir}
+            assert moved.user_id == heir
 
     @rule(places=st.integers(1, 3))
     def resize(self, places):
@@ -205,6 +267,12 @@ class Applications(Machine):
         listed = every(self.doing.applications.of_mission, self.mission.id)
         assert {one.user_id: one.state for one in listed} == self.model
         stored = self.doing.missions.get(self.mission.id)
+        assert stored.waiting == len(self.line)
+        waiting = [one for one in listed if one.state is A.WAITING]
+        assert [one.user_id for one in waiting] == self.line
+        assert {one.user_id for one in waiting if one.accepted} == self.accepted
+        numbers = [self.doing.applications.place_in_line(one) for one in waiting]
+        assert numbers == list(range(1, len(self.line) + 1))
         assert stored.approved == self.taken() <= stored.places
         full = MissionStatus.FULL if stored.places_left == 0 else MissionStatus.OPEN
         assert stored.status is (full if self.open else MissionStatus.CLOSED)

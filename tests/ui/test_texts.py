@@ -9,7 +9,16 @@ import pytest
 
 from cityverse import errors
 from cityverse.community.city import Period
+from cityverse.domain.applications import ApplicationState, Presence, Refusal
+from cityverse.domain.community import (
+    MissionDuration,
+    MissionStatus,
+    MissionType,
+    Qualification,
+)
 from cityverse.domain.kinds import Kind
+from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
+from cityverse.domain.missions import Rhythm
 from cityverse.domain.people import Role
 from cityverse.domain.places import Precision
 from cityverse.ui import buildings, sources, video
@@ -17,7 +26,10 @@ from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
 # The fields whose rule a page tells.
-FIELDS = ("email", "password", "first_name", "last_name", "consent", "role")
+FIELDS = (
+    *("email", "password", "first_name", "last_name", "consent", "role"),
+    *("title", "ends", "places", "reason", "times"),
+)
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
 
@@ -61,6 +73,24 @@ def _used_by_enumerations():
     languages = {f"preferences.languages.{code}" for code in LANGUAGES}
     themes = {f"preferences.themes.{name}" for name in ("system", "light", "dark")}
     fields = {f"field.{name}" for name in FIELDS}
+    chosen = {
+        f"{prefix}.{one}"
+        for prefix, choices in {
+            "mission_status": MissionStatus,
+            "mission_do": [s for s in MissionStatus if any(s in to for to in OF_MISSIONS.values())],
+            "mission_type": MissionType,
+            "mission_duration": MissionDuration,
+            "qualification": Qualification,
+            "rhythm": Rhythm,
+            "application_state": [*ApplicationState, "accepted"],
+            "application": ["pending", "approved", "refused"],
+            "refusal": Refusal,
+            "presence": Presence,
+            "sdg": range(1, 18),
+            "team": ["applications", "edit", "status"],
+        }.items()
+        for one in choices
+    }
     roles = {f"role.{role}" for role in Role}
     reasons = {f"reason.{word}" for word in sources.REASONS}
     uploads = {f"upload.{name}" for name in video._WORDS}
@@ -68,6 +98,7 @@ def _used_by_enumerations():
     return (
         reasons
         | sets
+        | chosen
         | uploads
         | fields
         | roles
