@@ -39,6 +39,7 @@ from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.registry import table as table_of
+from cityverse.data.removals import Removal
 from cityverse.data.reports import DecisionRepository, ReportRepository
 from cityverse.data.repository import Window
 from cityverse.data.revoked import RevokedTokens
@@ -60,8 +61,10 @@ from cityverse.domain.notifications import Notification, Topic
 from cityverse.domain.people import Follow, Link, Purpose, User
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.domain.points import HOUR, Award
+from cityverse.domain.posting import Draft, DraftState
 from cityverse.domain.products import Product
 from cityverse.domain.reactions import ReactionKind
+from cityverse.domain.teams import Membership, Standing, Verification
 from cityverse.engine.launch import start
 from cityverse.engine.store import Changes
 from cityverse.engine.store import Store as EngineFile
@@ -243,6 +246,25 @@ def _of_deeds() -> Iterator[Pattern]:
     yield Pattern(
         "how a person reacted",
         lambda s: len(ReactionRepository(s.dynamo, SECRET).of_user("person-0", asked)),
+    )
+    yield Pattern("drafts of a person", lambda s: len(s.drafts.of_user("person-0")), PAGE)
+    yield Pattern("drafts that are due", lambda s: len(s.drafts.due(NOW)), 50)
+    yield Pattern("items to be deleted by now", lambda s: len(s.removals.due(NOW)), 50)
+    yield Pattern(
+        "teams of a person", lambda s: len(s.memberships.of_user("person-0", limit=PAGE).items), 1
+    )
+    yield Pattern(
+        "team of an association",
+        lambda s: len(s.memberships.of_association("body-0", limit=PAGE).items),
+        PAGE,
+    )
+    yield Pattern(
+        "associations a person owns",
+        lambda s: len(s.associations.of_owner("person-0", limit=PAGE).items),
+        PAGE,
+    )
+    yield Pattern(
+        "associations to verify", lambda s: len(s.verifications.queue(limit=PAGE).items), PAGE
     )
     applications, gifts = ApplicationRepository, ContributionRepository
     yield Pattern("applications to a mission", page(applications, "of_mission", "item-0"), PAGE)
@@ -427,6 +449,14 @@ def _fill_ties(store: Store, count: int) -> None:
         comments.create(Comment(f"comment-{n}", post, who, "Camille", words, then))
         reactions.react(post, who, ReactionKind.LIKE, then)
         files.create(_file(n, who))
+        due = then if n % 2 else None
+        state = DraftState.SCHEDULED if n % 2 else DraftState.WRITING
+        store.drafts.keep(Draft(f"draft-{n:06}", who, then, text=words, state=state, due=due))
+        going = store.removals.adding(Removal("Posts", f"gone-{n}", then))
+        body = f"body-{item}"
+        asked = Verification(f"body-{n}", name, then, who)
+        dynamo.transact([going, store.verifications.asking(asked)])
+        store.memberships.invite(Membership(who, body, Standing.EDITOR, then))
         campaigns.create(
             Campaign(f"campaign-{n}", f"body-{n}", name, "Une serre", words, then, goal=250_000)
         )

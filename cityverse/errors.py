@@ -12,8 +12,10 @@
     │   ├── NotAllowed          the role, or what the item is to them, does not suffice
     │   ├── SignInFailed        e-mail and password do not open an account
     │   ├── LinkUnusable        a link for one use is used, too old, or none
-    │   └── TooManyAttempts     the limit of this while is reached
+    │   ├── TooManyAttempts     the limit of this while is reached
+    │   └── TooManyPosts        as many posts as one may publish in a day are published
     ├── NotFound                no such item
+    │   └── PublisherGone       the association one writes for was closed
     ├── Conflict                the store holds something that forbids this write
     │   ├── AlreadyExists       an item with this key is there already
     │   │   └── Taken           another item claims this unique value
@@ -113,10 +115,22 @@ class TooManyAttempts(Refused):
     key = "error.too_many_attempts"
 
 
+class TooManyPosts(Refused):
+    """A resident has published as many posts today as they may."""
+
+    key = "error.too_many_posts"
+
+
 class NotFound(CityVerseError):
     """No item has this key."""
 
     key = "error.not_found"
+
+
+class PublisherGone(NotFound):
+    """The association one writes for was closed, or is just being closed."""
+
+    key = "error.publisher_gone"
 
 
 class Conflict(CityVerseError):

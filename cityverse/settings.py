@@ -205,6 +205,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("CITYVERSE_BUCKET_VIDEOS", "cityverse-videos", "bucket of the media of posts"),
     Setting("CITYVERSE_VIDEO_MEGABYTES", "200", "how large an uploaded video may be", _positive),
+    Setting("CITYVERSE_RESIDENT_POSTS", "5", "posts a resident may publish in a day", _positive),
     Setting(
         "CITYVERSE_CURSOR_SECRET",
         "",
@@ -312,6 +313,7 @@ class Settings:
     bucket_profilepics: str
     bucket_videos: str
     video_megabytes: int
+    resident_posts: int
     cursor_secret: str
     public_url: str
     session_secret: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""The worker: polls the sources that are due, sweeps stored files, fetches the real city."""
+"""The worker: polls sources, publishes what is due, sweeps files, fetches the real city."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
+from cityverse.community import posting
 from cityverse.data import media
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError, InputError, NotFound
@@ -57,6 +58,10 @@ def run(settings: Settings) -> int:
 
 def _round(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:
     now = datetime.now(UTC)
+    published = posting.publish_due(store, now, most=settings.resident_posts)
+    removed = posting.remove_due(store, now)
+    if published or removed:
+        log.info("%d posts came at their time, %d items went", published, removed)
     store.set_meta("worker", seen_at=now.isoformat(), polling=int(settings.news_poll))
     if settings.news_poll:
         for result in poller.poll(store.sources.due(now), stop):

@@ -7,19 +7,29 @@ A filter runs on its most selective index and looks at a bounded number of items
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
 from cityverse.data.timeline import TimelineRepository
-from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
+from cityverse.domain.community import (
+    Association,
+    AuthorKind,
+    Event,
+    LinkPreview,
+    Mission,
+    MissionStatus,
+    Post,
+)
 from cityverse.domain.kinds import DAILY, Kind
+from cityverse.domain.media import MediaKind
 from cityverse.domain.news import Article
 from cityverse.domain.places import Location
 
@@ -61,7 +71,8 @@ class CityItem:
 
     ``by`` is the source or the association; ``when`` the time that matters (when
     published or written, or when it starts); ``published`` when it came to stand here;
-    ``key`` is ``kind:id``; ``also`` are other articles of the same story.
+    ``key`` is ``kind:id``; ``also`` are other articles of the same story; ``files`` are ids
+    of pictures, films and documents with what each is, ``previews`` the links it names.
     """
 
     kind: Kind
@@ -77,6 +88,9 @@ class CityItem:
     places_left: int | None = None
     demo: bool = False
     also: tuple[CityItem, ...] = ()
+    files: tuple[tuple[str, MediaKind], ...] = ()
+    previews: tuple[LinkPreview, ...] = ()
+    by_resident: bool = False
 
     @property
     def key(self) -> str:
@@ -123,7 +137,9 @@ def find(store: Store, key: str) -> CityItem | None:
     if kind not in set(Kind) or not item_id or len(item_id) > 64:
         return None
     found = _repository(store, Kind(kind)).find(item_id)
-    if found is None or getattr(found, "status", None) is MissionStatus.DRAFT:
+    if found is None or getattr(found, "removed", None):
+        return None
+    if getattr(found, "status", None) is MissionStatus.DRAFT:
         return None
     return as_item(found)
 
@@ -233,12 +249,22 @@ def _of_post(post: Post) -> CityItem:
         post.id,
         post.title or _first_words(post.text),
         post.text,
-        post.association_name,
+        post.author_name,
         post.created,
         post.created,
         location=post.location,
         demo=post.demo,
+        files=tuple(zip(post.media, post.media_kinds, strict=False)),
+        previews=(*post.previews, *_without_preview(post)),
+        by_resident=post.author_kind is AuthorKind.RESIDENT,
     )
+
+
+def _without_preview(post: Post) -> Iterator[LinkPreview]:
+    shown = {preview.url for preview in post.previews}
+    for link in post.links:
+        if link not in shown:
+            yield LinkPreview(link, (urlsplit(link).hostname or link)[:200])
 
 
 def _of_mission(mission: Mission) -> CityItem:
@@ -312,10 +338,21 @@ class FeedPage:
     previous: str | None
 
 
-def feed(store: Store, *, limit: int, cursor: str | None, arrondissement: int | None) -> FeedPage:
-    """One page of all associations' posts. Raises StoreError."""
+def feed(
+    store: Store, *, limit: int, cursor: str | None, arrondissement: int | None, text: str = ""
+) -> FeedPage:
+    """One page of the posts of the city, or those in which words are found. Raises StoreError."""
+    if text:
+        wanted = Filter((Kind.POST,), Period.ALL, arrondissement, text, limit)
+        return FeedPage(_found(store, Kind.POST, wanted, datetime.now(UTC)).items, None, None)
     page = store.posts.page(limit=limit, cursor=cursor, arrondissement=arrondissement)
     return FeedPage([as_item(post) for post in page.items], page.next, page.previous)
+
+
+def newest_post(store: Store) -> str | None:
+    """The key of the newest post of the city, to see cheaply whether there is a new one."""
+    newest = store.posts.page(limit=1).items
+    return f"{Kind.POST}:{newest[0].id}" if newest else None
 
 
 def followed_feed(

@@ -15,6 +15,7 @@ from typing import Any
 
 from cityverse.community.city import CITY_ZONE
 from cityverse.community.talk import name_of
+from cityverse.community.teams import publishers
 from cityverse.data.lists import PAGE_MOST, Page
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
@@ -379,11 +380,11 @@ class MissionForm:
 def teams(store: Store, who: User | None, wanted: str | None = None) -> list[Association]:
     """The associations that who is signed in runs, by name.
 
-    Those they own, and the one with the id ``wanted`` where they edit it.
+    Those they own or edit; the one with the id ``wanted`` however many these are.
     """
     if who is None:
         return []
-    found = {one.id: one for one in store.associations.owned(who.id)}
+    found = {one.id: one for one in publishers(store, who)}
     if wanted is not None and wanted not in found:
         association = store.associations.find(wanted)
         if association is not None:

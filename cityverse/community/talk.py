@@ -55,7 +55,7 @@ class Talk:
 def about(store: Store, who: User | None, post_id: str, cursor: str | None = None) -> Talk | None:
     """What is said about a post, oldest first, or None when it is gone. Raises StoreError."""
     post = store.posts.find(post_id)
-    if post is None:
+    if post is None or post.removed:
         return None
     page = store.comments.of_post(post_id, limit=COMMENTS_A_PAGE, cursor=cursor)
     mine = store.reactions.find(post_id, who.id) if who else None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from cityverse.data import codec
-from cityverse.data.client import Item
-from cityverse.data.lists import PartitionList
+from cityverse.data.attachments import attached, files_of
+from cityverse.data.client import ConditionFailed, Dynamo, Item
+from cityverse.data.cursors import Cursors
+from cityverse.data.lists import Page, PartitionList
 from cityverse.data.registry import OWNER_INDEX
 from cityverse.data.terms import Searchable
+from cityverse.data.ties import Tie, living_person
 from cityverse.data.timeline import TimelineRepository
 from cityverse.domain.community import Association
+from cityverse.errors import WrongState
 
 
 class AssociationRepository(TimelineRepository[Association]):
@@ -20,6 +25,10 @@ class AssociationRepository(TimelineRepository[Association]):
 
     table = "Association"
     entity = Association
+
+    def __init__(self, dynamo: Dynamo, cursors: Cursors) -> None:
+        super().__init__(dynamo, cursors)
+        self._of_owner = PartitionList(dynamo, cursors, self.table, self._decode, OWNER_INDEX.name)
 
     def moment_of(self, entity: Association) -> datetime:
         """When it was registered here."""
@@ -33,6 +42,29 @@ class AssociationRepository(TimelineRepository[Association]):
         """Its owner."""
         return entity.owner_id
 
+    def of_owner(self, user_id: str, *, limit: int, cursor: str | None = None) -> Page[Association]:
+        """Those a person owns, the newest first."""
+        return self._of_owner.page(user_id, limit=limit, cursor=cursor)
+
+    def found(self, association: Association, along: dict[str, Any]) -> Association:
+        """``create``, with a further write of the same transaction."""
+        ties = [*living_person(association.owner_id), Tie(along, "nothing is missing")]
+        files = attached(self.table, association.id, files_of(association))
+        return self._create(association, [*ties, *files])
+
+    def replace_along(
+        self, old: Association, new: Association, along: Sequence[dict[str, Any]]
+    ) -> Association:
+        """``replace`` in one transaction with writes that may forbid it.
+
+        Raises WrongState where one of these does; else as ``replace``.
+        """
+        self._enter_bucket(new)
+        try:
+            return self._replace(old, new, along)
+        except ConditionFailed as failure:
+            raise WrongState(f"{self.table} {old.id}: what it rests on changed") from failure
+
     def disown(self, association: Association) -> Association:
         """Leave an association as it was read without an owner; raises VersionConflict."""
         return self.replace(association, dataclasses.replace(association, owner_id=None))
@@ -45,11 +77,6 @@ class AssociationRepository(TimelineRepository[Association]):
         """Name and description."""
         return Searchable("association", entity.created, (entity.name, entity.description))
 
-    def owned(self, user_id: str, *, limit: int = 100) -> list[Association]:
-        """The associations of an owner, newest first."""
-        lists = PartitionList(self.dynamo, self._cursors, self.table, _decode, OWNER_INDEX.name)
-        return list(lists.page(user_id, limit=limit).items)
-
-
-def _decode(item: Item) -> Association:
-    return codec.from_item(Association, item)
+    @staticmethod
+    def _decode(item: Item) -> Association:
+        return codec.from_item(Association, item)

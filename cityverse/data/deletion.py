@@ -93,6 +93,8 @@ _CHILDREN: Mapping[str, tuple[Rows, ...]] = {
         Rows("Donation", *_OF_ASSOCIATION),
         Rows("Product", *_OF_ASSOCIATION),
         Rows("Follow", *_OF_ASSOCIATION),
+        Rows("Membership", *_OF_ASSOCIATION),
+        Rows("Verification", "id"),
     ),
 }
 
@@ -112,9 +114,14 @@ OF_PERSON: tuple[Rows, ...] = (
     Rows("Comment", "user_id", USER_INDEX.name),
     _POSTS_OF_PERSON,
     Rows("Association", "owner_id", OWNER_INDEX.name),
+    Rows("Draft", "user_id"),
+    Rows("Membership", "user_id"),
     Rows("Media", "owner", "owner-index"),
 )
 """All that names a person."""
+_ONLY_THEIRS = frozenset(
+    Rows(name, "user_id") for name in ("Award", "Notification", "Draft", "Membership")
+)
 
 
 class _LivesAgain(Exception):
@@ -307,9 +314,7 @@ class Deletion:
 
     def _forget(self, rows: Rows, found: list[Item], user_id: str, *, words_too: bool) -> None:
         """Delete rows that name a person, or take the name from them."""
-        if rows in {Rows("Award", "user_id"), Rows("Notification", "user_id")} or (
-            rows.table == "Message"
-        ):
+        if rows in _ONLY_THEIRS or rows.table == "Message":
             self._delete_rows(rows.table, found, ("User", user_id))
             return
         for row in found:

@@ -201,6 +201,30 @@ TABLES: tuple[Table, ...] = (
         exported=False,
     ),
     Table(
+        "Draft",
+        "what a person is writing, and what waits for its time",
+        partition="user_id",
+        sort="id",
+        indexes=(Index("due-index", "state", "due"),),
+    ),
+    Table(
+        "Removal",
+        "what goes when the time to think again is over",
+        indexes=(Index("due-index", "state", "due"),),
+    ),
+    Table(
+        "Membership",
+        "who edits which association, and who was asked to",
+        partition="user_id",
+        sort="association_id",
+        indexes=(ASSOCIATION_INDEX,),
+    ),
+    Table(
+        "Verification",
+        "associations that managers look at",
+        indexes=(Index("status-index", "status", "order"),),
+    ),
+    Table(
         "Media",
         "uploaded files, and who may see them",
         indexes=(Index("owner-index", "owner", "created"),),

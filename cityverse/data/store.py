@@ -22,6 +22,7 @@ from cityverse.data.comments import CommentRepository
 from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors
 from cityverse.data.deletion import Deletion
+from cityverse.data.drafts import DraftRepository
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
 from cityverse.data.links import LinkRepository
@@ -32,11 +33,13 @@ from cityverse.data.notifications import NotificationRepository
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
 from cityverse.data.reactions import ReactionRepository
+from cityverse.data.removals import RemovalRepository
 from cityverse.data.reports import DecisionRepository, ReportRepository
 from cityverse.data.repository import Repository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.teams import MembershipRepository, VerificationRepository
 from cityverse.data.throttles import Throttles
 from cityverse.data.users import UserRepository
 from cityverse.errors import StoreMisconfigured
@@ -75,6 +78,10 @@ class Store:
     revoked: RevokedTokens
     links: LinkRepository
     throttles: Throttles
+    drafts: DraftRepository
+    removals: RemovalRepository
+    memberships: MembershipRepository
+    verifications: VerificationRepository
     deletion: Deletion
 
     def search(self, kind: str, text: str) -> list[terms.Found] | None:
@@ -171,6 +178,10 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         revoked=RevokedTokens(dynamo),
         links=LinkRepository(dynamo),
         throttles=Throttles(dynamo),
+        drafts=DraftRepository(dynamo),
+        removals=RemovalRepository(dynamo),
+        memberships=MembershipRepository(dynamo, cursors),
+        verifications=VerificationRepository(dynamo, cursors),
         deletion=Deletion(dynamo, cursors),
     )
 

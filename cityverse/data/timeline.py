@@ -171,7 +171,7 @@ class TimelineRepository(Repository[E]):
     def _enter_bucket(self, entity: E) -> None:
         entity.check()
         keys = self.keys_of(entity)
-        if "bucket" in keys:
+        if "bucket" in keys:  # else it stands in no list
             self._buckets.enter(self.table, keys["bucket"], keys.get("expires", _NEVER_EXPIRES))
 
     def page(

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from cityverse.domain.associations import Activity, check_activities, check_editors, check_rna
+from cityverse.domain.media import MediaKind
 from cityverse.domain.people import (
     ANONYMOUS,
     NO_LINKS,
@@ -42,7 +43,7 @@ class Association:
 
     ``rna`` is its number in the national register, which no other association here has;
     ``goals`` are numbers of Sustainable Development Goals, 1 to 17; ``followers`` is
-    counted by the follows themselves.
+    counted by the follows themselves. ``closing`` is when it goes with all it published.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Association:
     profile_media_id: str | None = None
     banner_media_id: str | None = None
     followers: int = field(default=0, metadata={"counter": True})
+    closing: datetime | None = None
     demo: bool = False
     version: int = 0
 
@@ -71,6 +73,7 @@ class Association:
         check_text("description", self.description, longest=TEXT_LONGEST, required=False)
         check_link("website", self.website)
         check_time("created", self.created)
+        check_time("closing", self.closing)
         check_goals(self.goals)
         check_rna(self.rna)
         check_editors(self.editors)
@@ -81,6 +84,23 @@ class Association:
         check_whole("followers", self.followers)
         if self.location is not None:
             self.location.check()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPreview:
+    """What a page elsewhere says of itself, shown below a post that links to it."""
+
+    url: str
+    title: str
+    text: str = ""
+    site: str = ""
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_link("previews.url", self.url)
+        check_text("previews.title", self.title, longest=200)
+        check_text("previews.text", self.text, longest=400, required=False)
+        check_text("previews.site", self.site, longest=100, required=False)
 
 
 class AuthorKind(StrEnum):
@@ -96,7 +116,9 @@ class Post:
 
     ``user_id`` is the person who wrote it: always known of a resident, whose post has no
     association; ``ANONYMOUS``, without a name, when that account was deleted. The
-    ``reactions_…`` and ``comments`` count rows of Reaction and Comment.
+    ``reactions_…`` and ``comments`` count rows of Reaction and Comment. ``media_kinds``
+    says of each file what it is. A post that was ``removed`` stands in no list and can be
+    restored until it goes.
     """
 
     id: str
@@ -111,8 +133,11 @@ class Post:
     user_name: str = ""
     links: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
+    media_kinds: tuple[MediaKind, ...] = ()
+    previews: tuple[LinkPreview, ...] = ()
     product_id: str | None = None
     edited: datetime | None = None
+    removed: datetime | None = None
     reactions_like: int = field(default=0, metadata={"counter": True})
     reactions_love: int = field(default=0, metadata={"counter": True})
     reactions_haha: int = field(default=0, metadata={"counter": True})
@@ -149,6 +174,8 @@ class Post:
         check_time("edited", self.edited)
         check_links("links", self.links)
         check_ids("media", self.media, most=MEDIA_MOST)
+        check_attachments(self.media, self.media_kinds, self.previews)
+        check_time("removed", self.removed)
         if self.product_id is not None:
             check_id("product_id", self.product_id)
         if self.location is not None:
@@ -332,6 +359,18 @@ def check_links(name: str, links: tuple[str, ...]) -> None:
         raise InvalidField(name, f"at most {LINKS_MOST} different addresses are allowed")
     for link in links:
         check_link(name, link)
+
+
+def check_attachments(
+    media: tuple[str, ...], kinds: tuple[MediaKind, ...], previews: tuple[LinkPreview, ...]
+) -> None:
+    """A kind for each file, or for none, and no more previews than links can be."""
+    if kinds and len(kinds) != len(media):
+        raise InvalidField("media_kinds", "must say of each file what it is")
+    if len(previews) > LINKS_MOST:
+        raise InvalidField("previews", f"at most {LINKS_MOST} are allowed")
+    for preview in previews:
+        preview.check()
 
 
 def check_ids(name: str, ids: tuple[str, ...], *, most: int) -> None:

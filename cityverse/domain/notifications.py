@@ -30,6 +30,8 @@ class Topic(StrEnum):
     REPORT_DECIDED = "report_decided"
     DECISION = "decision"
     ACCOUNT = "account"
+    TEAM = "team"
+    VERIFICATION = "verification"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import applying, markup, outputs, talking
+from cityverse.ui import applying, markup, outputs, posted, talking
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -25,12 +25,15 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
     @st.dialog(title, width="medium", on_dismiss=close)
     def dialog() -> None:
         st.html(_body(page, item))
+        if item.files or item.previews:
+            st.html(posted.content(page, item))
         if item.location is not None:
             st.html(_whereabouts(page, item, item.location))
         else:
             st.caption(page.texts("item.no_place"))
         if item.also:
             st.html(_also(page, item))
+        posted.share(page, item)
         if around:
             _nearby(page, around)
         if item.kind is Kind.POST:
@@ -56,7 +59,7 @@ def _body(page: Page, item: CityItem) -> str:
     evidence = item.location.evidence if item.location else ()
     parts = [
         f"<h3 style='margin:0 0 .2rem'>{markup.marked(item.title, 'title', evidence)}</h3>",
-        f"<p style='opacity:.8;margin:0 0 .8rem'>{markup.text(item.by)} · "
+        f"<p style='opacity:.8;margin:0 0 .8rem'>{markup.text(_by(page, item))} · "
         f"{markup.text(_time(page, item))}{demo}</p>",
     ]
     if item.text and item.text != item.title:
@@ -68,6 +71,10 @@ def _body(page: Page, item: CityItem) -> str:
         label = texts("item.read_at", source=item.by)
         parts.append(f"<p>{markup.link(item.link, label + ' ↗')}</p>")
     return "".join(parts)
+
+
+def _by(page: Page, item: CityItem) -> str:
+    return page.texts("item.by_resident", name=item.by) if item.by_resident else item.by
 
 
 def _time(page: Page, item: CityItem) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from textwrap import shorten
 from typing import Any
 
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
+from cityverse.domain.media import MediaKind
 from cityverse.ui import components
 from cityverse.ui.shell import Page
 
 _EXCERPT = 280
+_PICTURES = 3
+ATTACHED = ("image", "video", "pdf", "link")
 
 
 def draw(page: Page, items: Iterable[CityItem], key: str, *, excerpts: bool = False) -> str | None:
@@ -30,6 +34,7 @@ def _row(page: Page, item: CityItem, *, excerpts: bool) -> dict[str, Any]:
     return {
         **({"excerpt": shorten(item.text, _EXCERPT, placeholder=" …")} if excerpts else {}),
         **({"demo": 1} if item.demo else {}),
+        **_attached(page, item, shown=excerpts),
         "key": item.key,
         "when": texts.moment(item.when, page.now),
         "title": item.title,
@@ -38,7 +43,26 @@ def _row(page: Page, item: CityItem, *, excerpts: bool) -> dict[str, Any]:
     }
 
 
+def _attached(page: Page, item: CityItem, *, shown: bool) -> dict[str, Any]:
+    """Small pictures, and how many films, documents and links there are besides."""
+    if not shown:
+        return {}
+    pictures = [media for media, kind in item.files if kind is MediaKind.IMAGE]
+    counts = Counter(str(kind) for _, kind in item.files if kind is not MediaKind.IMAGE)
+    counts["link"] = len(item.previews)
+    counts["image"] = max(0, len(pictures) - _PICTURES)
+    words = [
+        page.texts.count(f"attached.{name}", counts[name]) for name in ATTACHED if counts[name]
+    ]
+    return {
+        **({"images": [f"/m/{one}?size=400" for one in pictures[:_PICTURES]]} if pictures else {}),
+        **({"attached": " · ".join(words)} if words else {}),
+    }
+
+
 def _told_by(page: Page, item: CityItem) -> str:
+    if item.by_resident:
+        return page.texts("item.by_resident", name=item.by)
     if not item.also:
         return item.by
     return f"{item.by} · {page.texts.count('item.also', len(item.also))}"

@@ -191,6 +191,14 @@ h2, h3 { font-size: 1.25rem !important; }
 }
 .st-key-account h3 { font-size: 1.2rem !important; padding: 0 !important; }
 [data-testid="stHtml"] a { color: inherit; font-weight: 600; }
+.gallery { display: grid; gap: 8px; grid-template-columns: 1fr; margin: .4rem 0; }
+.gallery.n2 { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+.gallery img, .gallery video { width: 100%; border-radius: 10px; display: block; }
+.gallery.n2 img { aspect-ratio: 4 / 3; object-fit: cover; }
+.gallery img { max-height: 420px; object-fit: contain; background: #8882; }
+.gallery video { max-height: 420px; background: #000; grid-column: 1 / -1; }
+.preview { border-left: 3px solid #8886; padding: 2px 0 2px 12px; margin: .5rem 0;
+  overflow-wrap: anywhere; font-size: .92rem; }
 mark { background: #ffd97a; color: #20242e; border-radius: 3px; padding: 0 2px; }
 </style>
 """

@@ -18,7 +18,7 @@ from cityverse.domain.comments import COMMENT_LONGEST, Comment
 from cityverse.domain.people import ANONYMOUS, User
 from cityverse.domain.reactions import ReactionKind
 from cityverse.errors import CityVerseError
-from cityverse.ui import markup, signed_in
+from cityverse.ui import markup, posted, signed_in
 from cityverse.ui.shell import SIGN_IN, Page
 
 _SIGNS = {
@@ -44,8 +44,9 @@ def draw(page: Page, post_id: str) -> None:
     who = signed_in.user(page.store)
     found = talk.about(page.store, who, post_id, st.session_state.get(_CURSOR))
     if found is None:
-        st.info(page.texts("item.gone"))
+        posted.gone(page, who, post_id)
         return
+    posted.actions(page, who, found.post)
     failure = st.session_state.pop(_FAILURE, None)
     if isinstance(failure, CityVerseError):
         st.error(page.texts.error(failure), icon=":material/error:")
@@ -70,6 +71,7 @@ def draw_follow(page: Page, association_id: str) -> None:
 
 def close() -> None:
     """Forget what was being written."""
+    posted.close()
     for name in (_CURSOR, _ANSWERING, _EDITING, _DELETING, _DRAFT, _FAILURE):
         st.session_state.pop(name, None)
 

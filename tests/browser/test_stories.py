@@ -85,7 +85,7 @@ def test_english_and_dark_stay_chosen(reader):
     expect(one.page.get_by_text("18th").first).to_be_visible(timeout=40_000)
     again = one.new_page()
     again.goto(one.address + "/Feed")
-    expect(again.get_by_role("heading", name="Associations' feed")).to_be_visible()
+    expect(again.get_by_role("heading", name="The feed")).to_be_visible()
     assert again.evaluate("document.documentElement.lang") == "en"
     background = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
     assert again.evaluate(background) == "rgb(14, 19, 32)"

@@ -20,7 +20,9 @@ from cityverse.data.badges import BadgeRepository
 from cityverse.data.campaigns import CampaignRepository
 from cityverse.data.comments import CommentRepository
 from cityverse.data.contributions import ContributionRepository
+from cityverse.data.cursors import Cursors
 from cityverse.data.deletion import Deletion
+from cityverse.data.drafts import DraftRepository
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
 from cityverse.data.links import LinkRepository
@@ -32,11 +34,13 @@ from cityverse.data.notifications import NotificationRepository
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
 from cityverse.data.reactions import ReactionRepository
+from cityverse.data.removals import Removal, RemovalRepository
 from cityverse.data.reports import DecisionRepository, ReportRepository
 from cityverse.data.repository import LeafRepository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.teams import MembershipRepository, VerificationRepository
 from cityverse.data.throttles import Limit, Throttles
 from cityverse.data.users import UserRepository
 from cityverse.domain.applications import ApplicationState
@@ -46,7 +50,9 @@ from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
 from cityverse.domain.people import Link, Purpose
 from cityverse.domain.points import Award, Badge
+from cityverse.domain.posting import Draft, DraftState
 from cityverse.domain.reactions import ReactionKind
+from cityverse.domain.teams import Membership, Standing, Verification, VerificationStatus
 
 Have = Callable[[type[Any]], Any]
 
@@ -363,6 +369,92 @@ def _family(have: Have) -> Any:
 def _anonymised(kind: type[Any], *wanted: tuple[type[Any], Any], name: str = "anonymise") -> None:
     scenario(kind, name, lambda r, one: getattr(r, name)(one), _with(A_USER, *wanted))
 
+
+A_DRAFT = Draft("d1", "u1", NOW, text="Qui vient ?", files=(A_FILE[1].id,))
+A_REMOVAL = Removal("Posts", "p1", LATER)
+
+
+def _drafted(have: Have) -> Draft:
+    _with(A_USER, AN_ASSOCIATION, A_FILE)(have)
+    return have(DraftRepository).keep(A_DRAFT)
+
+
+def _removed(have: Have) -> Any:
+    written = _with(AN_ASSOCIATION, A_POST)(have)
+    return have(PostRepository).remove(written, NOW, have(RemovalRepository).adding(A_REMOVAL))
+
+
+def _published(repository: Any, draft: Draft) -> Any:
+    ending = DraftRepository(repository.dynamo).becoming(draft)
+    return repository.publish(replace(ILLUSTRATED, id=draft.id, demo=False), ending)
+
+
+scenario(DraftRepository, "keep", lambda r, _: r.keep(A_DRAFT), _with(A_USER, A_FILE))
+scenario(
+    DraftRepository,
+    "hold",
+    lambda r, one: r.hold(replace(one, state=DraftState.WRITING, due=None)),
+    lambda have: have(DraftRepository).keep(
+        replace(_drafted(have), state=DraftState.SCHEDULED, due=LATER)
+    ),
+)
+scenario(DraftRepository, "discard", lambda r, one: r.discard(one), _drafted)
+scenario(PostRepository, "publish", _published, _drafted)
+scenario(
+    PostRepository,
+    "remove",
+    lambda r, one: r.remove(one, NOW, RemovalRepository(r.dynamo).adding(A_REMOVAL)),
+    _with(AN_ASSOCIATION, A_POST),
+)
+scenario(
+    PostRepository,
+    "restore",
+    lambda r, one: r.restore(one, RemovalRepository(r.dynamo).taking_back("Posts", "p1")),
+    _removed,
+)
+scenario(RemovalRepository, "begin", lambda r, _: r.begin(A_REMOVAL), _removed)
+scenario(RemovalRepository, "end", lambda r, _: r.end(A_REMOVAL), _removed)
+
+A_MEMBER = Membership("u1", "a1", Standing.INVITED, NOW, "Camille", "Les Semeurs")
+A_REQUEST = Verification("a1", "Les Semeurs", NOW, "u1", "W751234567")
+DECIDED = replace(A_REQUEST, status=VerificationStatus.DECLINED, reason="?", decided_at=NOW)
+
+
+def _invited(have: Have) -> Any:
+    association = _with(A_USER, AN_ASSOCIATION)(have)
+    have(MembershipRepository).invite(A_MEMBER)
+    return association
+
+
+def _asked(have: Have) -> Any:
+    asking = have(VerificationRepository).asking(A_REQUEST)
+    return have(AssociationRepository).found(AN_ASSOCIATION[1], asking)
+
+
+def _joined(repository: Any, old: Any) -> Any:
+    team = MembershipRepository(repository.dynamo, Cursors(b"-" * 32))
+    joining = [team.write_of(replace(A_MEMBER, standing=Standing.EDITOR))]
+    return repository.replace_along(old, replace(old, editors=frozenset({"u1"})), joining)
+
+
+scenario(MembershipRepository, "invite", lambda r, _: r.invite(A_MEMBER),
+         _with(A_USER, AN_ASSOCIATION))  # fmt: skip
+scenario(
+    MembershipRepository,
+    "move",
+    lambda r, _: r.move(replace(A_MEMBER, standing=Standing.EDITOR), Standing.INVITED),
+    _invited,
+)
+scenario(MembershipRepository, "end", lambda r, _: r.end("u1", "a1"), _invited)
+scenario(VerificationRepository, "decline", lambda r, _: r.decline(DECIDED), _asked)
+scenario(
+    AssociationRepository,
+    "found",
+    lambda r, _: r.found(
+        AN_ASSOCIATION[1], VerificationRepository(r.dynamo, Cursors(b"-" * 32)).asking(A_REQUEST)
+    ),
+)
+scenario(AssociationRepository, "replace_along", _joined, _invited)
 
 A_RESIDENTS_POST = (
     PostRepository,

@@ -21,7 +21,7 @@ from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
 from cityverse.domain.people import Role
 from cityverse.domain.places import Precision
-from cityverse.ui import buildings, sources, video
+from cityverse.ui import buildings, composer, lists, sources, video
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = (
     *("email", "password", "first_name", "last_name", "consent", "role"),
     *("title", "ends", "places", "reason", "times"),
+    *("image", "pdf", "media", "links", "text", "due", "location"),
 )
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -95,10 +96,14 @@ def _used_by_enumerations():
     reasons = {f"reason.{word}" for word in sources.REASONS}
     uploads = {f"upload.{name}" for name in video._WORDS}
     sets = {f"buildings.set_{name}" for name in buildings.KNOWN}
+    tools = {f"post.tool.{name}" for name in composer.TOOLS}
+    attached = {f"attached.{name}.{form}" for name in lists.ATTACHED for form in ("one", "other")}
     return (
         reasons
         | sets
         | chosen
+        | tools
+        | attached
         | uploads
         | fields
         | roles

@@ -2,7 +2,7 @@
 
 ``cards`` draws a list of items as one element whose entries are real buttons;
 ``preferences`` keeps language and appearance in the browser; ``upload`` sends a video
-to the store in parts. All of them show text only.
+to the store in parts; ``point`` is a plain map to choose a point on. All of them show text only.
 """
 
 from __future__ import annotations
@@ -44,6 +44,16 @@ _upload = st.components.v2.component(
 )
 
 
+_point = st.components.v2.component(
+    "cityverse_point",
+    html=(
+        '<div class="point"><svg role="application" tabindex="0"></svg><div class="zoom">'
+        '<button type="button">+</button><button type="button">−</button></div></div>'
+    ),
+    css=_read("point.css"),
+    js=_read("point.js"),
+)
+
 _session = st.components.v2.component("cityverse_session", js=_read("session.js"))
 
 
@@ -81,6 +91,17 @@ def upload(
     chosen = result.chosen
     size = chosen.get("size") if isinstance(chosen, dict) else None
     return (size if isinstance(size, int) else None), result.finished
+
+
+def point(data: dict[str, Any], key: str) -> tuple[float, float] | None:
+    """Draw a map to choose a point on; answers with latitude and longitude just chosen."""
+    chosen = _point(data=data, key=key, on_chosen_change=_nothing).chosen
+    if not isinstance(chosen, dict):
+        return None
+    lat, lon = chosen.get("lat"), chosen.get("lon")
+    if not isinstance(lat, int | float) or not isinstance(lon, int | float):
+        return None
+    return float(lat), float(lon)
 
 
 def session(data: dict[str, str], key: str) -> str | None:

@@ -20,11 +20,25 @@ function row(item, words, setTriggerValue) {
   head.append(element("span", "when", item.when));
   button.append(head, element("span", "title", item.title), element("span", "meta", item.meta));
   if (item.excerpt) button.append(element("span", "excerpt", item.excerpt));
+  if (item.images) button.append(pictures(item.images));
+  if (item.attached) button.append(element("span", "meta", item.attached));
   if (item.place) button.append(element("span", "place", item.place));
   button.onclick = () => setTriggerValue("opened", item.key);
   const entry = document.createElement("li");
   entry.append(button);
   return entry;
+}
+
+function pictures(addresses) {
+  const row = element("span", "pictures");
+  for (const address of addresses) {
+    const picture = document.createElement("img");
+    picture.src = address;
+    picture.alt = "";
+    picture.loading = "lazy";
+    row.append(picture);
+  }
+  return row;
 }
 
 function element(name, className, text) {
