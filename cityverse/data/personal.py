@@ -27,12 +27,23 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
     Rows("Reaction", "user_id", "user-index"): ("post_id", "reaction"),
     Rows("Application", "user_id", "user_id-index"): (
         *("mission_id", "state", "changed", "first_name", "surname", "age", "address", "phone"),
-        *("interests", "has_car", "has_licence"),
+        *("interests", "has_car", "has_licence", "refusal", "accepted", "presence", "minutes"),
+        "erase_at",
     ),
     Rows("Donations", "user_id", "user_id-index"): (
         *("donation_id", "campaign_title", "association_id", "association_name", "cents"),
         *("currency", "state", "changed", "first_name", "surname", "address", "message"),
         *("anonymous", "corrects"),
+    ),
+    Rows("Message", "user_id", "user-index"): (
+        *("application_id", "user_name", "text", "expires_at", "team"),
+    ),
+    Rows("Draft", "user_id"): (
+        *("updated", "text", "association_id", "links", "previews", "files", "file_kinds"),
+        *("location", "state", "due", "failure"),
+    ),
+    Rows("Membership", "user_id"): (
+        *("association_id", "association_name", "user_name", "standing"),
     ),
     # Who decides on a report, and how, is not the person's own.
     Rows("Report", "reporter_id", "reporter-index"): ("target", "reason", "text", "status"),
@@ -41,11 +52,12 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
     ),
     Rows("Posts", "user_id", "user-index"): (
         *("title", "text", "user_name", "author_kind", "association_id", "association_name"),
-        *("product_id", "location", "media", "links", "edited"),
+        *("product_id", "location", "media", "media_kinds", "links", "previews", "edited"),
+        "removed",
     ),
     Rows("Association", "owner_id", "owner-index"): (
         *("name", "rna", "description", "website", "goals", "location", "verified"),
-        *("activities", "links", "profile_media_id", "banner_media_id"),
+        *("activities", "links", "profile_media_id", "banner_media_id", "closing"),
     ),
     Rows("Media", "owner", "owner-index"): (
         *("kind", "content_type", "size", "name", "width", "height", "public", "state", "deleted"),

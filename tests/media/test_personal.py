@@ -19,10 +19,13 @@ from cityverse.data.deletion import OF_PERSON
 from cityverse.data.media import MediaRepository
 from cityverse.domain.attendance import Attendance
 from cityverse.domain.media import MediaPlace
+from cityverse.domain.messages import Message
 from cityverse.domain.notifications import Notification
 from cityverse.domain.people import Follow
 from cityverse.domain.points import Award
+from cityverse.domain.posting import Draft
 from cityverse.domain.reactions import Reaction
+from cityverse.domain.teams import Membership
 from cityverse.errors import NotSignedIn
 from cityverse.ui import personal as routes
 
@@ -32,6 +35,9 @@ OTHERS = {
     "Notification": Notification,
     "Attendance": Attendance,
     "Reaction": Reaction,
+    "Message": Message,
+    "Draft": Draft,
+    "Membership": Membership,
 }
 # The person, which all rows name, and what only the store itself uses.
 KEYS = {"user_id", "owner", "owner_id", "reporter_id", "version", "kind"}
