@@ -23,10 +23,14 @@ test-all: $(READY) ## all tests, with the long ones
 	@$(BIN)/python -m pytest -n 2 -m "not browser"; code=$$?; \
 	$(BIN)/python -m pytest -m browser && exit $$code
 
-lint: $(READY_DEV) ## style, and that imports run one way
+lint: $(READY_DEV) ## style, that imports run one way, and the templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	@for billing in on-demand provisioned; do \
+	  $(BIN)/python -m cityverse template data --billing $$billing | $(BIN)/cfn-lint || exit 1; done
+	@for stack in app replica edge; do \
+	  $(BIN)/python -m cityverse template $$stack | $(BIN)/cfn-lint || exit 1; done
 
 types: $(READY_DEV) ## strict types of the package
 	$(BIN)/mypy

@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_news(commands)
     _add_places(commands)
     _add_map(commands)
+    _add_aws(commands)
     _add_checks(commands)
     return parser
 
@@ -225,6 +226,19 @@ def _add_map(commands: argparse._SubParsersAction[_Parser]) -> None:
     publish.add_argument("name", nargs="?", metavar="NAME", help="a set; else the one on show")
     publish.add_argument("--bucket", required=True, help="an existing bucket")
     publish.add_argument("--prefix", default="tiles", help="where in it [%(default)s]")
+
+
+def _add_aws(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from cityverse.aws.templates import STACKS
+
+    template = _command(commands, "template", "print a CloudFormation template", _template)
+    template.add_argument("stack", choices=STACKS, metavar="STACK", help=", ".join(STACKS))
+    template.add_argument(
+        "--billing",
+        choices=["on-demand", "provisioned"],
+        default="on-demand",
+        help="of data: pay by request, or for capacity that is scaled [%(default)s]",
+    )
 
 
 def _add_checks(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -521,6 +535,14 @@ def _map_publish(options: argparse.Namespace) -> int:
         published = publish(folder, options.name, target, lambda n, all_: told("tiles", n, all_))
     print(f"{published.tiles} tiles of {published.name} are in {options.bucket}")
     print(f"CITYVERSE_TILES_URL is the address that leads to s3://{published.place}")
+    return 0
+
+
+def _template(options: argparse.Namespace) -> int:
+    from cityverse.aws.cloudformation import as_text
+    from cityverse.aws.templates import template_of
+
+    print(as_text(template_of(options.stack, options.billing)), end="")
     return 0
 
 

@@ -113,7 +113,8 @@ def _key_of(schema: Iterable[Any]) -> list[str]:
     return [by_role[role] for role in ("HASH", "RANGE") if role in by_role]
 
 
-def _schema(of: Table | Index) -> list[Any]:
+def key_schema(of: Table | Index) -> list[Any]:
+    """The key as DynamoDB wants it said."""
     roles: tuple[Literal["HASH"], Literal["RANGE"]] = ("HASH", "RANGE")
     return [
         {"AttributeName": name, "KeyType": role}
@@ -121,28 +122,30 @@ def _schema(of: Table | Index) -> list[Any]:
     ]
 
 
-def _definitions(names: Iterable[str]) -> list[Any]:
+def definitions(names: Iterable[str]) -> list[Any]:
+    """The attributes of keys as DynamoDB wants them said; all are strings."""
     return [{"AttributeName": name, "AttributeType": "S"} for name in sorted(names)]
 
 
-def _index(index: Index) -> Any:
+def index_definition(index: Index) -> Any:
+    """A global secondary index, with all attributes, as DynamoDB wants it said."""
     return {
         "IndexName": index.name,
-        "KeySchema": _schema(index),
+        "KeySchema": key_schema(index),
         "Projection": {"ProjectionType": "ALL"},
     }
 
 
 def _creation(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
     def take() -> None:
-        indexes = [_index(index) for index in table.indexes]
+        indexes = [index_definition(index) for index in table.indexes]
         optional: dict[str, Any] = {"GlobalSecondaryIndexes": indexes} if indexes else {}
         # Another process that provisions the same store may have been faster.
         with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
             dynamodb.create_table(
                 TableName=table.name,
-                KeySchema=_schema(table),
-                AttributeDefinitions=_definitions(table.key_attributes()),
+                KeySchema=key_schema(table),
+                AttributeDefinitions=definitions(table.key_attributes()),
                 BillingMode="PAY_PER_REQUEST",
                 **optional,
             )
@@ -157,7 +160,7 @@ def _index_addition(dynamodb: DynamoDBClient, table: Table, index: Index) -> Cal
     def take() -> None:
         live = _wait_for_indexes(dynamodb, table)
         defined = {a["AttributeName"] for a in live["AttributeDefinitions"]}
-        create = _index(index)
+        create = index_definition(index)
         throughput = live.get("ProvisionedThroughput", {})
         if throughput.get("ReadCapacityUnits"):
             # A table with provisioned capacity wants the same said of each index.
@@ -166,7 +169,7 @@ def _index_addition(dynamodb: DynamoDBClient, table: Table, index: Index) -> Cal
             }
         dynamodb.update_table(
             TableName=table.name,
-            AttributeDefinitions=_definitions(defined | set(_key(index))),
+            AttributeDefinitions=definitions(defined | set(_key(index))),
             GlobalSecondaryIndexUpdates=[{"Create": create}],
         )
         _wait_for_indexes(dynamodb, table)
