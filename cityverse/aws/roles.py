@@ -17,7 +17,6 @@ from cityverse.aws.cloudformation import (
     statement,
     sub,
     tags,
-    when,
 )
 from cityverse.aws.tables import table_id
 from cityverse.data.registry import BUCKETS, TABLES
@@ -104,7 +103,7 @@ def roles() -> Json:
         "DataPolicy": resource(
             "AWS::IAM::ManagedPolicy",
             {
-                "Description": "CityVerse: items, files and e-mails; nothing else",
+                "Description": "CityVerse: items and files; nothing else",
                 "PolicyDocument": policy(*_use()),
             },
         ),
@@ -112,6 +111,16 @@ def roles() -> Json:
         "WorkerRole": _task_role("worker"),
         "DeployerRole": _role(_trusted("DeployerArn"), "deploy", policy(*_deploy())),
         "AuditorRole": _role(_trusted("AuditorArn"), "audit", policy(*_audit())),
+        "MailPolicy": resource(
+            "AWS::IAM::Policy",
+            {
+                "PolicyName": "mail",
+                "Roles": [ref("AppRole"), ref("WorkerRole")],
+                "Groups": [ref("AppGroup")],
+                "PolicyDocument": policy(_mail()),
+            },
+            Condition="WithMail",
+        ),
         "AppGroup": resource("AWS::IAM::Group", {"ManagedPolicyArns": [ref("DataPolicy")]}),
     }
 
@@ -134,13 +143,13 @@ def _use() -> Iterable[Json]:
         att("Key", "Arn"),
         Condition={"StringLike": {"kms:ViaService": [_via("s3"), _via("dynamodb")]}},
     )
-    yield when(
-        "WithMail",
-        statement(
-            ["ses:SendEmail", "ses:SendRawEmail"],
-            "*",
-            Condition={"StringEquals": {"ses:FromAddress": ref("MailFrom")}},
-        ),
+
+
+def _mail() -> Json:
+    return statement(
+        ["ses:SendEmail", "ses:SendRawEmail"],
+        "*",
+        Condition={"StringEquals": {"ses:FromAddress": ref("MailFrom")}},
     )
 
 

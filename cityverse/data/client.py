@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -86,7 +87,37 @@ _MISCONFIGURED = {
     "SignatureDoesNotMatch",
     "InvalidSignatureException",
     "ExpiredTokenException",
+    "ExpiredToken",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "AuthFailure",
+    "AuthorizationHeaderMalformed",
+    "PermanentRedirect",
+    "IllegalLocationConstraintException",
+    "BucketAlreadyExists",
+    "LimitExceededException",
+    "TooManyBuckets",
 }
+# What to do, by what is said: the first words found in code and message.
+_ADVICE = (
+    ("Signature expired", "the clock of this machine is wrong: set it"),
+    ("Signature not yet current", "the clock of this machine is wrong: set it"),
+    ("RequestTimeTooSkewed", "the clock of this machine is wrong: set it"),
+    ("Expired", "the keys were lent for a time that is over: get new ones"),
+    ("AccessDenied", "these keys may not do this: see the roles in docs/aws.md"),
+    ("UnrecognizedClient", "the access key is unknown here: see AWS_ACCESS_KEY_ID and the region"),
+    ("InvalidAccessKeyId", "the access key is unknown here: see AWS_ACCESS_KEY_ID"),
+    ("InvalidClientTokenId", "the access key is unknown here: see AWS_ACCESS_KEY_ID"),
+    ("Signature", "the secret does not fit the access key: see AWS_SECRET_ACCESS_KEY"),
+    ("LimitExceeded", "a quota of the account is reached: wait, or have it raised"),
+    ("TooManyBuckets", "a quota of the account is reached: have it raised"),
+    ("BucketAlreadyExists", "names are global: choose others with CITYVERSE_BUCKET_…"),
+    ("PermanentRedirect", "it lies in another region: see AWS_DEFAULT_REGION"),
+    ("AuthorizationHeaderMalformed", "it lies in another region: see AWS_DEFAULT_REGION"),
+    ("IllegalLocationConstraint", "it lies in another region: see AWS_DEFAULT_REGION"),
+    ("ResourceNotFound", "see AWS_DEFAULT_REGION; `python -m cityverse provision` makes tables"),
+    ("NoSuchBucket", "`python -m cityverse provision` makes buckets"),
+)
 
 
 class ConditionFailed(Conflict):
@@ -118,10 +149,15 @@ def _error_of(error: ClientError) -> CityVerseError:
     if code in _THROTTLED or code == "TransactionConflictException":
         return StoreThrottled(f"{code}: {message}")
     if code in _MISCONFIGURED:
-        return StoreMisconfigured(f"{code}: {message}")
+        return StoreMisconfigured(f"{code}: {message}{_advice(code, message)}")
     if status >= 500 or code in {"InternalServerError", "ServiceUnavailable"}:
         return StoreUnavailable(f"{code}: {message}")
     return StoreError(f"{code}: {message}")
+
+
+def _advice(code: str, message: str) -> str:
+    said = f"{code} {message}"
+    return next((f" ({what})" for words, what in _ADVICE if words in said), "")
 
 
 def mapped(call: Callable[P, R]) -> Callable[P, R]:
@@ -137,6 +173,11 @@ def mapped(call: Callable[P, R]) -> Callable[P, R]:
             raise InputError(f"the store cannot take this item: {error}") from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise StoreMisconfigured(f"AWS credentials: {error}") from error
+        except EndpointConnectionError as error:
+            raise StoreUnavailable(
+                f"the store does not answer: {error} (see AWS_DEFAULT_REGION, AWS_ENDPOINT_URL "
+                "and the network)"
+            ) from error
         except BotoCoreError as error:
             raise StoreUnavailable(f"the store does not answer: {error}") from error
 
@@ -200,8 +241,15 @@ def s3_client(settings: Settings) -> S3Client:
     return cast("S3Client", _client("s3", settings))
 
 
+def scaling_client(settings: Settings) -> Any:
+    """A client of Application Auto Scaling, on AWS alone. Raises StoreError."""
+    return _client("application-autoscaling", settings)
+
+
 @mapped
-def _client(service: Literal["dynamodb", "s3"], settings: Settings) -> object:
+def _client(
+    service: Literal["dynamodb", "s3", "application-autoscaling"], settings: Settings
+) -> object:
     parameters = session_parameters(settings)
     if service == "s3":
         parameters["config"] = parameters["config"].merge(_S3_CONFIG)

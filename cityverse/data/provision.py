@@ -2,7 +2,8 @@
 
 ``plan`` only looks and answers with the steps that are missing; ``apply`` takes
 them, one after the other. Both may be repeated at any time. Tables made by hand
-from the seed are completed with the indexes they lack.
+from the seed are completed with the indexes they lack, and on AWS with what
+``safeguards`` looks for.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from cityverse.data.client import dynamodb_client, mapped, s3_client
+from cityverse.data.client import dynamodb_client, mapped, s3_client, scaling_client
 from cityverse.data.objects import lifecycle_rules
 from cityverse.data.registry import BUCKETS, TABLES, Bucket, Index, Table
-from cityverse.errors import StoreMisconfigured
+from cityverse.data.safeguards import STREAM, Safeguards
+from cityverse.errors import StoreError, StoreMisconfigured, StoreUnavailable
 from cityverse.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,13 +46,17 @@ def plan(settings: Settings) -> list[Step]:
     """
     dynamodb, s3 = dynamodb_client(settings), s3_client(settings)
     existing = _existing_tables(dynamodb)
+    safeguards = _safeguards(dynamodb, settings)
     wrong: list[str] = []
     steps: list[Step] = []
     for table in TABLES:
-        if table.name not in existing:
-            steps.append(Step(f"create table {table.name}", _creation(dynamodb, table)))
+        live = _described(dynamodb, table) if table.name in existing else None
+        if live is None:
+            steps.append(Step(f"create table {table.name}", _creation(dynamodb, table, safeguards)))
         else:
-            steps += _table_steps(dynamodb, table, wrong)
+            steps += _table_steps(dynamodb, table, live, wrong)
+        if safeguards is not None:
+            steps += [Step(*change) for change in safeguards.missing(table, live)]
         if table.ttl and not (table.name in existing and _expires(dynamodb, table, wrong)):
             steps.append(
                 Step(
@@ -67,11 +73,21 @@ def plan(settings: Settings) -> list[Step]:
 
 @mapped
 def apply(settings: Settings, told: Callable[[str], None] = lambda _: None) -> int:
-    """Take all missing steps, telling each; answers with their number."""
+    """Take all missing steps, telling each; answers with their number.
+
+    An error says at which step it was met, and how many were taken: each of them is whole,
+    and the next call goes on from there.
+    """
     steps = plan(settings)
-    for step in steps:
+    for number, step in enumerate(steps):
         told(step.description)
-        step.take()
+        try:
+            mapped(step.take)()
+        except StoreError as error:
+            raise type(error)(
+                f"cannot {step.description}: {error} "
+                f"({number} of {len(steps)} steps are done, the same command takes the others)"
+            ) from error
     return len(steps)
 
 
@@ -80,8 +96,27 @@ def _existing_tables(dynamodb: DynamoDBClient) -> set[str]:
     return {name for page in pages for name in page["TableNames"]}
 
 
-def _table_steps(dynamodb: DynamoDBClient, table: Table, wrong: list[str]) -> Iterator[Step]:
-    live = dynamodb.describe_table(TableName=table.name)["Table"]
+def _safeguards(dynamodb: DynamoDBClient, settings: Settings) -> Safeguards | None:
+    if settings.store == "embedded" or settings.aws_endpoint_url:
+        return None
+    return Safeguards(dynamodb, scaling_client(settings), lambda table: _rested(dynamodb, table))
+
+
+def _described(dynamodb: DynamoDBClient, table: Table) -> TableDescriptionTypeDef:
+    return dynamodb.describe_table(TableName=table.name)["Table"]
+
+
+def _table_steps(
+    dynamodb: DynamoDBClient, table: Table, live: TableDescriptionTypeDef, wrong: list[str]
+) -> Iterator[Step]:
+    status = live["TableStatus"]
+    if status in {"CREATING", "UPDATING"}:
+        yield Step(
+            f"wait for table {table.name}, which is {status}",
+            lambda: _wait(dynamodb, table),
+        )
+    elif status != "ACTIVE":
+        wrong.append(f"table {table.name} is {status}")
     types = {a["AttributeName"]: a["AttributeType"] for a in live["AttributeDefinitions"]}
     if _key_of(live["KeySchema"]) != _key(table):
         wrong.append(
@@ -136,10 +171,14 @@ def index_definition(index: Index) -> Any:
     }
 
 
-def _creation(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
+def _creation(
+    dynamodb: DynamoDBClient, table: Table, safeguards: Safeguards | None
+) -> Callable[[], None]:
     def take() -> None:
         indexes = [index_definition(index) for index in table.indexes]
         optional: dict[str, Any] = {"GlobalSecondaryIndexes": indexes} if indexes else {}
+        if safeguards is not None:
+            optional |= {"StreamSpecification": STREAM, "DeletionProtectionEnabled": True}
         # Another process that provisions the same store may have been faster.
         with contextlib.suppress(dynamodb.exceptions.ResourceInUseException):
             dynamodb.create_table(
@@ -158,7 +197,9 @@ def _creation(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
 
 def _index_addition(dynamodb: DynamoDBClient, table: Table, index: Index) -> Callable[[], None]:
     def take() -> None:
-        live = _wait_for_indexes(dynamodb, table)
+        live = _rested(dynamodb, table)
+        if index.name in {i["IndexName"] for i in live.get("GlobalSecondaryIndexes", [])}:
+            return  # another process was faster
         defined = {a["AttributeName"] for a in live["AttributeDefinitions"]}
         create = index_definition(index)
         throughput = live.get("ProvisionedThroughput", {})
@@ -172,21 +213,25 @@ def _index_addition(dynamodb: DynamoDBClient, table: Table, index: Index) -> Cal
             AttributeDefinitions=definitions(defined | set(_key(index))),
             GlobalSecondaryIndexUpdates=[{"Create": create}],
         )
-        _wait_for_indexes(dynamodb, table)
+        _rested(dynamodb, table)
 
     return take
 
 
-def _wait_for_indexes(dynamodb: DynamoDBClient, table: Table) -> TableDescriptionTypeDef:
+def _wait(dynamodb: DynamoDBClient, table: Table) -> None:
+    _rested(dynamodb, table)
+
+
+def _rested(dynamodb: DynamoDBClient, table: Table) -> TableDescriptionTypeDef:
     """The table once it rests: DynamoDB builds one index at a time, and has no waiter for it."""
     deadline = time.monotonic() + 3600
     while time.monotonic() < deadline:
-        live = dynamodb.describe_table(TableName=table.name)["Table"]
+        live = _described(dynamodb, table)
         states = {i.get("IndexStatus") for i in live.get("GlobalSecondaryIndexes", [])}
         if live["TableStatus"] == "ACTIVE" and states <= {"ACTIVE"}:
             return live
         time.sleep(1)
-    raise StoreMisconfigured(f"an index of {table.name} is still not ready after an hour")
+    raise StoreUnavailable(f"table {table.name} is still being changed after an hour")
 
 
 def _expires(dynamodb: DynamoDBClient, table: Table, wrong: list[str]) -> bool:
@@ -201,6 +246,7 @@ def _expires(dynamodb: DynamoDBClient, table: Table, wrong: list[str]) -> bool:
 def _expiry(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
     def take() -> None:
         if table.ttl and not _expires(dynamodb, table, []):  # DynamoDB refuses it a second time
+            _rested(dynamodb, table)
             dynamodb.update_time_to_live(
                 TableName=table.name,
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
@@ -211,11 +257,17 @@ def _expiry(dynamodb: DynamoDBClient, table: Table) -> Callable[[], None]:
 
 def _bucket_steps(s3: S3Client, bucket: Bucket, settings: Settings) -> Iterator[Step]:
     name = getattr(settings, bucket.setting)
-    state = _bucket_state(s3, name)
+    state, region = _bucket_state(s3, name)
     if state == "foreign":
         raise StoreMisconfigured(
-            f"the bucket name {name} is taken by another account: names are global, "
-            "choose your own with CITYVERSE_BUCKET_PROFILEPICS and CITYVERSE_BUCKET_VIDEOS"
+            f"the bucket name {name} is taken by another account, or these keys may not see it "
+            "(s3:ListBucket): names are global, choose your own with "
+            "CITYVERSE_BUCKET_PROFILEPICS and CITYVERSE_BUCKET_VIDEOS"
+        )
+    if region not in {None, settings.aws_region} and not settings.aws_endpoint_url:
+        raise StoreMisconfigured(
+            f"the bucket {name} lies in {region}, not in {settings.aws_region}: "
+            "set AWS_DEFAULT_REGION, or choose another name for the bucket"
         )
     if state == "missing":
         yield Step(f"create bucket {name}", _bucket_creation(s3, name, settings.aws_region))
@@ -245,17 +297,20 @@ def _expiring(s3: S3Client, name: str, wanted: list[Any], current: list[Any]) ->
     return take
 
 
-def _bucket_state(s3: S3Client, name: str) -> Literal["own", "missing", "foreign"]:
+def _bucket_state(
+    s3: S3Client, name: str
+) -> tuple[Literal["own", "missing", "foreign"], str | None]:
+    """Whose bucket it is, and the region it lies in, where that is told."""
     try:
-        s3.head_bucket(Bucket=name)
+        answer = s3.head_bucket(Bucket=name)
     except ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status == 404:
-            return "missing"
-        if status == 403:
-            return "foreign"
+        told = error.response["ResponseMetadata"]
+        if told["HTTPStatusCode"] == 404:
+            return "missing", None
+        if told["HTTPStatusCode"] == 403:
+            return "foreign", None
         raise
-    return "own"
+    return "own", answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
 
 def _versioning(s3: S3Client, name: str) -> Callable[[], None]:

@@ -318,7 +318,7 @@ def test_the_backup_plan_is_a_parameter_and_takes_in_all_that_lasts():
 
 def test_the_app_may_do_its_work_and_nothing_else():
     document = properties("data", "DataPolicy")["PolicyDocument"]
-    allowed = actions_of(document, WithMail=True)
+    allowed = actions_of(document)
     assert {*ITEM_ACTIONS, *OBJECT_ACTIONS, *BUCKET_ACTIONS} <= allowed
     assert not any("*" in action for action in allowed)
     forbidden = ("Scan", "CreateTable", "DeleteTable", "UpdateTable", "DeleteBucket", "iam:")
@@ -338,6 +338,14 @@ def test_app_and_worker_have_the_same_rights_each_in_a_role(part):
     assert principal == {"Service": "ecs-tasks.amazonaws.com"}
     task = properties("app", f"{part}Task")
     assert f"{part}RoleArn" in json.dumps(task["TaskRoleArn"])
+
+
+def test_mail_is_sent_from_one_address_alone_and_only_where_one_is_given():
+    mail = made("data")["Resources"]["MailPolicy"]
+    assert mail["Condition"] == "WithMail"
+    assert mail["Properties"]["Roles"] == [{"Ref": "AppRole"}, {"Ref": "WorkerRole"}]
+    said = mail["Properties"]["PolicyDocument"]["Statement"][0]
+    assert said["Condition"] == {"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}}
 
 
 def test_those_with_access_keys_are_a_group_with_the_policy_of_the_app():
@@ -534,6 +542,7 @@ UNTAGGED = {
     "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::IAM::Group",
     "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
     "AWS::KMS::Alias",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
