@@ -142,6 +142,13 @@ def _add_users(commands: argparse._SubParsersAction[_Parser]) -> None:
     grant = _command(parts, "grant", "give the account of an e-mail a role", _users_grant)
     grant.add_argument("email", metavar="EMAIL")
     grant.add_argument("role", metavar="ROLE", type=_role, help=f"one of {', '.join(Role)}")
+    reset = _command(
+        parts,
+        "reset-second-factor",
+        "take the second factor from the account of an e-mail: its person has lost it",
+        _users_reset_second_factor,
+    )
+    reset.add_argument("email", metavar="EMAIL")
     _command(
         parts,
         "new-key",
@@ -445,6 +452,19 @@ def _users_grant(options: argparse.Namespace) -> int:
         provision.apply(current)
         user = accounts.over(current, connect(current)).grant(options.email, options.role)
     print(f"{user.email} is {user.role} now")
+    return 0
+
+
+def _users_reset_second_factor(options: argparse.Namespace) -> int:
+    from cityverse.accounts import accounts, letter
+    from cityverse.data import provision
+    from cityverse.data.store import connect
+
+    with _store_in_reach() as current:
+        provision.apply(current)
+        here = accounts.Client("local", letter.DEFAULT)
+        user = accounts.over(current, connect(current)).reset_second_factor(options.email, here)
+    print(f"{user.email} signs in with the password alone now; sessions were ended")
     return 0
 
 

@@ -103,6 +103,31 @@ class SignInFailed(Refused):
     key = "error.sign_in_failed"
 
 
+class CodeNeeded(Refused):
+    """The password is right, and the code of the second factor is to follow.
+
+    ``step`` is the token by which the code is brought.
+    """
+
+    key = "error.code_needed"
+
+    def __init__(self, step: str) -> None:
+        super().__init__("the account has a second factor")
+        self.step = step
+
+
+class CodeWrong(Refused):
+    """The code of the second factor is wrong, too old, or was used already."""
+
+    key = "error.code_wrong"
+
+
+class StepExpired(Refused):
+    """The password was given too long ago, or its code has been brought: sign in anew."""
+
+    key = "error.step_expired"
+
+
 class LinkUnusable(Refused):
     """A link for one use was used, is too old, was replaced by a newer state, or is none."""
 

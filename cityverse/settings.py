@@ -232,6 +232,19 @@ SETTINGS: tuple[Setting, ...] = (
         _secret,
     ),
     Setting("CITYVERSE_SESSION_DAYS", "14", "days after which one must sign in anew", _positive),
+    Setting(
+        "CITYVERSE_SECOND_FACTOR_SECRET",
+        "",
+        "key that seals the secrets of second factors, at least 32 characters, the same for all "
+        "instances and for ever; made and kept in the data folder when empty",
+        _secret,
+    ),
+    Setting(
+        "CITYVERSE_SECOND_FACTOR_REQUIRED",
+        "false",
+        "managers and admins may what their role allows only with a second factor",
+        _boolean,
+    ),
     Setting("CITYVERSE_PASSWORD_ROUNDS", "2", "passes of argon2id over its memory", _positive),
     Setting(
         "CITYVERSE_PASSWORD_MEBIBYTES",
@@ -319,6 +332,8 @@ class Settings:
     session_secret: str = field(repr=False)
     session_secret_previous: str = field(repr=False)
     session_days: int
+    second_factor_secret: str = field(repr=False)
+    second_factor_required: bool
     password_rounds: int
     password_mebibytes: int
     trusted_proxies: tuple[IPNetwork, ...]

@@ -7,6 +7,7 @@ e-mail, by ``background``, after the answer.
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,9 +16,10 @@ from typing import Any
 
 from ulid import ULID
 
-from cityverse.accounts import mail, passwords
+from cityverse.accounts import mail, passwords, second_factor
 from cityverse.accounts.letter import letter
 from cityverse.accounts.passwords import Hasher
+from cityverse.accounts.second_factor import Vault
 from cityverse.accounts.tokens import Keys, SessionToken, link_id, new_session
 from cityverse.data.client import ConditionFailed
 from cityverse.data.store import Store
@@ -29,6 +31,7 @@ from cityverse.domain.people import (
     Link,
     Purpose,
     Role,
+    SecondFactor,
     Status,
     User,
     closed,
@@ -36,15 +39,21 @@ from cityverse.domain.people import (
 )
 from cityverse.domain.policy import Action
 from cityverse.errors import (
+    AlreadyExists,
+    CodeNeeded,
+    CodeWrong,
     InvalidField,
     LinkUnusable,
     NotFound,
     SignInFailed,
+    StepExpired,
     Taken,
     TooManyAttempts,
     VersionConflict,
 )
 from cityverse.settings import Settings
+
+log = logging.getLogger(__name__)
 
 # What one agrees to when signing up; a new version asks anew.
 TERMS_VERSION = "2026-11"
@@ -53,6 +62,9 @@ OPEN_ROLES = (Role.RESIDENT, Role.CREATOR)
 
 SIGN_IN_BY_ACCOUNT = Limit("sign-in-account", 10, timedelta(minutes=15))
 SIGN_IN_BY_ADDRESS = Limit("sign-in-address", 100, timedelta(minutes=15))
+CODE_BY_ACCOUNT = Limit("code-account", 10, timedelta(minutes=15))
+# A million codes, three of them good at a time: whoever has the password needs decades.
+CODE_BY_DAY = Limit("code-day", 30, timedelta(days=1))
 SIGN_UP_BY_ADDRESS = Limit("sign-up-address", 60, timedelta(hours=1))
 MAIL_BY_ACCOUNT = Limit("mail-account", 5, timedelta(hours=1))
 MAIL_BY_ADDRESS = Limit("mail-address", 60, timedelta(hours=1))
@@ -89,10 +101,15 @@ class SignUp:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in, as the store knows them now, and by which token."""
+    """Who is signed in, as the store knows them now, and by which token.
+
+    ``withheld`` is their role where it counts only once they have a second factor: until
+    then the role of ``user`` is the one they began with.
+    """
 
     user: User
     token: SessionToken
+    withheld: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,7 @@ class Accounts:
     settings: Settings
     keys: Keys
     hasher: Hasher
+    vault: Vault
     sender: mail.Sender
     background: Callable[[Callable[[], None]], None]
 
@@ -148,7 +166,15 @@ class Accounts:
             return None
         if user.session_version != token.session_version:
             return None
+        if self.settings.second_factor_required and second_factor.is_missing(user):
+            return Session(replace(user, role=Role.RESIDENT), token, withheld=user.role)
         return Session(user, token)
+
+    def _enter(self, user: User) -> str:
+        """A ticket, or CodeNeeded where the account has a second factor."""
+        if user.second_factor is not None:
+            raise CodeNeeded(self.keys.step(user.id, user.session_version, _now()))
+        return self._ticket(user)
 
     def _ticket(self, user: User) -> str:
         now = _now()
@@ -196,7 +222,8 @@ class Accounts:
     def sign_in(self, email: str, password: str, client: Client) -> str:
         """A ticket for a session of the account that e-mail and password open.
 
-        Raises SignInFailed, for whatever reason, and TooManyAttempts. An account whose
+        Raises SignInFailed, for whatever reason, TooManyAttempts, and CodeNeeded where the
+        account has a second factor: see ``enter_code``. An account whose
         e-mail is not confirmed, or that has no password yet, gets a message with a link.
         """
         user = self.store.users.find_by_email(email)
@@ -209,6 +236,28 @@ class Accounts:
             self.background(lambda: self._mail_link(user, Purpose.CONFIRM, client))
         if not right or user.verified_at is None:
             raise SignInFailed("the password is wrong, or the e-mail is not confirmed")
+        return self._enter(user)
+
+    def enter_code(self, step: str, code: str, client: Client) -> str:
+        """A ticket for a session, by the code that follows the password.
+
+        Raises CodeWrong, TooManyAttempts, and StepExpired when one must begin anew.
+        """
+        given = self.keys.read_step(step)
+        if given is None:
+            raise StepExpired("there is no such step, or it is too old")
+
+        def change(now: User) -> User:
+            if now.session_version != given.session_version:
+                raise StepExpired("the sessions of the account were ended since")
+            return replace(now, second_factor=self._spent(now, code))
+
+        used_up = self.store.revoked.revoking(given.id, given.expires)
+        try:
+            user = self._by_code(given.user_id, change, client, [used_up])
+        except (ConditionFailed, LinkUnusable, NotFound) as failure:
+            raise StepExpired("it was used, or the account is not active") from failure
+        self._tell_of_recovery(user, code, client)
         return self._ticket(user)
 
     def _compare(self, user: User | None, email: str, password: str, client: Client) -> bool:
@@ -257,24 +306,24 @@ class Accounts:
         """Confirm the e-mail of a new account by its link and password; a ticket for a session.
 
         The password proves that who reads the e-mails is who signed up. Raises LinkUnusable,
-        SignInFailed and TooManyAttempts.
+        SignInFailed, TooManyAttempts and CodeNeeded.
         """
         link, user = self._usable_of(token, Purpose.CONFIRM)
         if not self._compare(user, user.email or "", password, client):
             raise SignInFailed("the password is wrong")
-        return self._ticket(self._redeem(link, lambda now: replace(now, verified_at=_now())))
+        return self._enter(self._redeem(link, lambda now: replace(now, verified_at=_now())))
 
     def reset(self, token: str, password: str, client: Client) -> str:
         """Set a new password by a link, and end all sessions; a ticket for a new one.
 
-        Raises LinkUnusable and InvalidField.
+        Raises LinkUnusable, InvalidField and, when all is done, CodeNeeded.
         """
         link, user = self._usable_of(token, Purpose.RESET)
         form = passwords.check_new(password, _about(user))
         changed = self._redeem(link, self._with_password(form))
         self.store.throttles.clear(SIGN_IN_BY_ACCOUNT, _account_key(user.email or ""), _now())
         self.background(lambda: self._mail(changed, "password_changed", client.language))
-        return self._ticket(changed)
+        return self._enter(changed)
 
     def change_email(self, token: str) -> None:
         """Make the e-mail that a link was sent to the one of its account.
@@ -405,6 +454,129 @@ class Accounts:
 
         return change
 
+    # The second factor
+
+    def switch_on(
+        self, who: User | None, secret: str, password: str, code: str, client: Client
+    ) -> tuple[str, tuple[str, ...]]:
+        """Ask for codes of this secret from now on, and end all sessions.
+
+        ``secret`` is one of ``second_factor.new_secret``. Answers with a ticket for a new
+        session and the recovery codes, which are shown this once. Doing it again with the
+        same secret gives new ones. Raises SignInFailed, CodeWrong, TooManyAttempts, and
+        AlreadyExists when there is another secret by now.
+        """
+        user = _require_own(who)
+        second_factor.check_secret(secret)
+        self._prove(user, password, client)
+        step = second_factor.step_of(secret, code, _now())
+        if step is None:
+            raise CodeWrong("it is no code of this secret now")
+        codes = second_factor.new_codes()
+
+        def change(now: User) -> User:
+            present = now.second_factor
+            if present and self.vault.opened(present.secret, now.id) != secret:
+                raise AlreadyExists("the account has a second factor already")
+            made = SecondFactor(
+                secret=self.vault.sealed(secret, now.id),
+                since=present.since if present else _now(),
+                last_step=max(step, present.last_step) if present else step,
+                recovery=self.vault.hashes(codes, now.id),
+            )
+            return replace(now, second_factor=made, session_version=now.session_version + 1)
+
+        changed = self._edit(user.id, change)
+        self.background(lambda: self._mail(changed, "second_factor_on", client.language))
+        return self._ticket(changed), codes
+
+    def switch_off(self, who: User | None, password: str, code: str, client: Client) -> None:
+        """Ask for no codes any more; no error where none were asked for.
+
+        Raises SignInFailed, CodeWrong and TooManyAttempts.
+        """
+        user = _require_own(who)
+        self._prove(user, password, client)
+        if self.store.users.get(user.id).second_factor is None:
+            return
+
+        def change(now: User) -> User:
+            self._spent(now, code)
+            return replace(now, second_factor=None)
+
+        changed = self._by_code(user.id, change, client)
+        self.background(lambda: self._mail(changed, "second_factor_off", client.language))
+
+    def new_recovery_codes(
+        self, who: User | None, password: str, code: str, client: Client
+    ) -> tuple[str, tuple[str, ...]]:
+        """Recovery codes in place of those there were; ends all sessions.
+
+        Answers with a ticket for a new session and the codes, shown this once.
+        Raises SignInFailed, CodeWrong and TooManyAttempts.
+        """
+        user = _require_own(who)
+        self._prove(user, password, client)
+        codes = second_factor.new_codes()
+
+        def change(now: User) -> User:
+            spent = self._spent(now, code)
+            fresh = replace(spent, recovery=self.vault.hashes(codes, now.id))
+            return replace(now, second_factor=fresh, session_version=now.session_version + 1)
+
+        return self._ticket(self._by_code(user.id, change, client)), codes
+
+    def reset_second_factor(self, email: str, client: Client) -> User:
+        """Take the second factor from the account of this e-mail, and end its sessions.
+
+        For whoever runs the installation, when a person has lost it. Raises NotFound.
+        """
+        user = self.store.users.find_by_email(email)
+        if user is None or user.status is not Status.ACTIVE:
+            raise NotFound(f"no account has the e-mail {email}")
+
+        def change(now: User) -> User:
+            version = now.session_version + 1
+            return replace(now, second_factor=None, session_version=version)
+
+        changed = self._edit(user.id, change)
+        log.warning("audit: the second factor of account %s was reset by a command", user.id)
+        self.background(lambda: self._mail(changed, "second_factor_off", client.language))
+        return changed
+
+    def _spent(self, user: User, code: str) -> SecondFactor:
+        """The second factor of an account after the use of a code; raises CodeWrong."""
+        if user.second_factor is None:
+            raise CodeWrong("the account has no second factor")
+        return self.vault.spent(user.second_factor, user.id, code, _now())
+
+    def _by_code(
+        self,
+        user_id: str,
+        change: Callable[[User], User],
+        client: Client,
+        along: list[dict[str, Any]] | None = None,
+    ) -> User:
+        """Change an account by a change that takes a code; counts wrong ones."""
+        attempt, now = secrets.token_hex(8), _now()
+        counted = [
+            (CODE_BY_ACCOUNT, user_id),
+            (CODE_BY_DAY, user_id),
+            (SIGN_IN_BY_ADDRESS, client.network),
+        ]
+        for limit, key in counted:
+            if not self.store.throttles.take(limit, key, attempt, now):
+                raise TooManyAttempts(f"{limit.name}: {limit.most} in {limit.window}")
+        changed = self._edit(user_id, change, along=along)
+        for limit, key in counted:
+            self.store.throttles.give_back(limit, key, attempt, now)
+        return changed
+
+    def _tell_of_recovery(self, user: User, code: str, client: Client) -> None:
+        """Tell an account that one of its recovery codes was used."""
+        if second_factor.is_recovery(code):
+            self.background(lambda: self._mail(user, "recovery_used", client.language))
+
     # Roles
 
     def offer_first_admin(self) -> str | None:
@@ -506,6 +678,7 @@ def over(settings: Settings, store: Store) -> Accounts:
         settings=settings,
         keys=Keys.of(settings),
         hasher=Hasher(settings),
+        vault=Vault.of(settings),
         sender=mail.sender(settings),
         background=mail.Background(),
     )

@@ -1,6 +1,6 @@
-"""Signed tokens: the session cookie, and the ticket that is exchanged for it.
+"""Signed tokens: the session cookie, the ticket that is exchanged for it, and the step to it.
 
-Both are JWTs of HS256 that name their purpose (``aud`` and ``typ``) and their key
+All are JWTs of HS256 that name their purpose (``aud`` and ``typ``) and their key
 (``kid``). They say who it is and since when, never what one may do.
 """
 
@@ -21,6 +21,7 @@ from cityverse.errors import InputError, StoreMisconfigured
 from cityverse.settings import Settings
 
 TICKET_LASTS = timedelta(seconds=30)
+STEP_LASTS = timedelta(minutes=5)
 _ISSUER = "cityverse"
 _LONGEST = 2048
 _LEEWAY_SECONDS = 5
@@ -44,6 +45,16 @@ class Ticket:
     id: str
     expires: datetime
     session: SessionToken
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """That somebody gave their password, and the code of their second factor is to follow."""
+
+    user_id: str
+    id: str
+    session_version: int
+    expires: datetime
 
 
 def new_session(user_id: str, session_version: int, now: datetime, days: int) -> SessionToken:
@@ -99,6 +110,18 @@ class Keys:
             return None
         session = SessionToken(claims["sub"], claims["sid"], claims["sv"], _time(claims["until"]))
         return Ticket(claims["jti"], _time(claims["exp"]), session)
+
+    def step(self, user_id: str, session_version: int, now: datetime) -> str:
+        """A step between password and code, good for 5 minutes."""
+        claims = {"sub": user_id, "jti": secrets.token_urlsafe(24), "sv": session_version}
+        return self._signed("step", claims, now, now + STEP_LASTS)
+
+    def read_step(self, text: object) -> Step | None:
+        """What a step says; None unless we signed it and it is fresh."""
+        claims = self._verified("step", text)
+        if claims is None:
+            return None
+        return Step(claims["sub"], claims["jti"], claims["sv"], _time(claims["exp"]))
 
     def _signed(
         self, purpose: str, claims: dict[str, Any], now: datetime, expires: datetime

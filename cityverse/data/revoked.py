@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 from cityverse.data.client import ConditionFailed, Dynamo, put_write
 from cityverse.domain.rules import check_time
@@ -25,21 +26,24 @@ class RevokedTokens:
         So a token for one use is used up by the caller who gets True. ``expires`` is when
         the token itself ends: the row may go then.
         """
+        try:
+            self.dynamo.transact([self.revoking(token_id, expires)])
+        except ConditionFailed:
+            return False
+        return True
+
+    def revoking(self, token_id: str, expires: datetime) -> dict[str, Any]:
+        """The write that refuses a token from now on; its condition fails the second time."""
         _check(token_id)
         check_time("expires", expires)
         row = {"token": token_id, "expires": int(expires.timestamp()) + 1}
         # "token" is a word of DynamoDB's own.
-        fresh = put_write(
+        return put_write(
             TABLE,
             row,
             ConditionExpression="attribute_not_exists(#token)",
             ExpressionAttributeNames={"#token": "token"},
         )
-        try:
-            self.dynamo.transact([fresh])
-        except ConditionFailed:
-            return False
-        return True
 
     def is_revoked(self, token_id: str) -> bool:
         """Whether a token was revoked; read consistently."""

@@ -20,7 +20,9 @@ EMAIL_LONGEST = 254
 NAME_LONGEST = 80
 DESCRIPTION_LONGEST = 2000
 CONSENTS_MOST = 100
+RECOVERY_CODES = 10
 _PASSWORD_HASH_LONGEST = 512
+_SEALED_LONGEST = 200
 _LOCAL_SIGNS = frozenset("!#$%&'*+/=?^_`{|}~.-")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
@@ -74,6 +76,30 @@ NO_LINKS = SocialLinks()
 
 
 @dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """Codes of an authenticator (TOTP) that signing in asks for beside the password.
+
+    ``secret`` is sealed and ``recovery`` hashed by the key of second factors. ``last_step``
+    is the time step, of 30 seconds since 1970, of the last code that was taken: none of it
+    or of one before is taken again.
+    """
+
+    secret: str
+    since: datetime
+    last_step: int
+    recovery: frozenset[str] = frozenset()
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_text("second_factor.secret", self.secret, longest=_SEALED_LONGEST, required=True)
+        check_time("second_factor.since", self.since)
+        check_whole("second_factor.last_step", self.last_step)
+        check_between("second_factor.recovery", len(self.recovery), 0, RECOVERY_CODES)
+        for one in self.recovery:
+            check_id("second_factor.recovery", one)
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A person with an account.
 
@@ -94,6 +120,7 @@ class User:
     session_version: int = 1
     consents: tuple[Consent, ...] = ()
     verified_at: datetime | None = None
+    second_factor: SecondFactor | None = field(default=None, repr=False)
     description: str = ""
     profile_media_id: str | None = None
     banner_media_id: str | None = None
@@ -132,6 +159,8 @@ class User:
         for consent in self.consents:
             consent.check()
         self.links.check()
+        if self.second_factor is not None:
+            self.second_factor.check()
         check_goals(self.goals)
         if self.address is not None:
             self.address.check()

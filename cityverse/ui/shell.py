@@ -124,6 +124,7 @@ def show(title: str, draw: Callable[[Page], None]) -> None:
         st.switch_page("Home.py")
     _say_how_to_start(texts)
     _notice(texts)
+    _say_what_is_withheld(texts, session, link)
     try:
         if failure is not None:
             raise failure
@@ -176,6 +177,16 @@ def _notice(texts: Texts) -> None:
         st.warning(texts(key), icon=":material/info:")
     else:
         st.success(texts(key), icon=":material/check_circle:")
+
+
+def _say_what_is_withheld(texts: Texts, session: Session | None, link: PageLink) -> None:
+    """Lead those whose role waits for a second factor to where they set it up."""
+    if session is None or session.withheld is None:
+        return
+    role = texts(f"role.{session.withheld}")
+    st.warning(texts("second.needed", role=role), icon=":material/key:")
+    if link is not PROFILE:
+        st.page_link(PROFILE.script, label=texts("second.begin"), icon=PROFILE.icon)
 
 
 # The map wants the width; headings and paddings of a document are too generous here.

@@ -10,14 +10,17 @@ import streamlit as st
 
 from cityverse.accounts.accounts import OPEN_ROLES, TERMS_VERSION, Accounts, SignUp
 from cityverse.accounts.mail import OUTBOX
+from cityverse.accounts.second_factor import CODE_LONGEST
 from cityverse.domain.people import EMAIL_LONGEST, Link, Purpose, Role
-from cityverse.errors import CityVerseError, StoreError
+from cityverse.errors import CityVerseError, CodeNeeded, StepExpired, StoreError
 from cityverse.settings import current
 from cityverse.ui import authenticator, markup, signed_in
 from cityverse.ui.shell import HOME_TITLE, PAGES, PROFILE, SIGN_IN, Page
 
 _WIDTH = 560
 _SENT = "account_sent"
+# The password was right: the step to the code, and where one goes then.
+_STEP = "account_step"
 _WAYS: Final = ("account.sign_in", "account.sign_up", "account.forgotten")
 _PASSWORD_INPUT_MOST = 1024
 
@@ -28,7 +31,10 @@ def draw(page: Page) -> None:
         st.title(page.texts("account.title"))
         token = st.query_params.get("link")
         sent = st.session_state.get(_SENT)
-        if token is not None:
+        step = st.session_state.get(_STEP)
+        if step is not None and page.user is None:
+            _ask_code(page, *step)
+        elif token is not None:
             _land(page, token)
         elif sent is not None:
             show_sent(page, *sent)
@@ -118,10 +124,51 @@ def _sign_in(page: Page, next_page: str | None = None) -> None:
         return
     try:
         ticket = _accounts(page).sign_in(*typed, signed_in.client(page.texts))
+    except CodeNeeded as needed:
+        _code_is_needed(needed, next_page or next_path())
+        return
     except CityVerseError as error:
         say(page, error)
         return
     _begin(ticket, next_page or next_path())
+
+
+def _code_is_needed(needed: CodeNeeded, path: str) -> None:
+    st.session_state[_STEP] = (needed.step, path)
+    st.rerun()
+
+
+def _ask_code(page: Page, step: str, path: str) -> None:
+    texts = page.texts
+    with st.form("code_form"):
+        st.subheader(texts("second.ask_title"))
+        st.markdown(texts("second.ask_intro"))
+        code = code_input(page, "second.code_any", "sign_in_code")
+        wanted = st.form_submit_button(texts("second.enter"), type="primary")
+    st.button(texts("second.again"), icon=":material/arrow_back:", on_click=_forget_step)
+    if not wanted:
+        return
+    try:
+        ticket = _accounts(page).enter_code(step, code, signed_in.client(texts))
+    except StepExpired:
+        _forget_step()
+        st.session_state[signed_in.NOTICE] = StepExpired.key
+        st.rerun()
+    except CityVerseError as error:
+        say(page, error)
+        return
+    _begin(ticket, path)
+
+
+def code_input(page: Page, label: str, key: str) -> str:
+    """Draw the field of a code; answers with what was typed."""
+    return st.text_input(
+        page.texts(label), max_chars=CODE_LONGEST, autocomplete="one-time-code", key=key
+    )
+
+
+def _forget_step() -> None:
+    st.session_state.pop(_STEP, None)
 
 
 def _begin(ticket: str, path: str) -> None:
@@ -209,6 +256,10 @@ def _land_confirm(page: Page, link: Link, token: str) -> None:
         try:
             client = signed_in.client(texts)
             ticket = _accounts(page).confirm(token, password, client)
+        except CodeNeeded as needed:
+            st.query_params.clear()
+            _code_is_needed(needed, "/")
+            return
         except CityVerseError as error:
             say(page, error)
             return
@@ -230,6 +281,10 @@ def _land_reset(page: Page, link: Link, token: str) -> None:
         return
     try:
         ticket = _accounts(page).reset(token, password, signed_in.client(texts))
+    except CodeNeeded as needed:
+        st.query_params.clear()
+        _code_is_needed(needed, "/")
+        return
     except CityVerseError as error:
         say(page, error)
         return

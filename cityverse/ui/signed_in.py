@@ -48,6 +48,9 @@ class _HandOver:
     url: str
     ticket: str
     next_path: str
+    # Whose connection asked for it; nobody else is shown it.
+    cookie: str | None
+    codes: tuple[str, ...] = ()
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -100,10 +103,13 @@ def client(texts: Texts) -> Client:
     return Client(network_of(address if isinstance(address, str) else None), texts.language)
 
 
-def begin(ticket: str, next_path: str = "/") -> None:
-    """Start a session: on its next run the page hands the ticket to the browser."""
+def begin(ticket: str, next_path: str = "/", codes: tuple[str, ...] = ()) -> None:
+    """Start a session: on its next run the page hands the ticket to the browser.
+
+    Recovery codes are shown until one has noted them, then the next page comes.
+    """
     _forget()
-    st.session_state[_HANDING] = _HandOver(START, ticket, next_path)
+    st.session_state[_HANDING] = _HandOver(START, ticket, next_path, _cookie(), codes)
 
 
 def end(found: Session, store: Store, next_path: str = "/") -> None:
@@ -115,7 +121,7 @@ def end(found: Session, store: Store, next_path: str = "/") -> None:
 def leave(next_path: str = "/") -> None:
     """Let the browser drop the cookie of a session that has ended."""
     _forget()
-    st.session_state[_HANDING] = _HandOver(END, "", next_path)
+    st.session_state[_HANDING] = _HandOver(END, "", next_path, _cookie())
 
 
 def hand_over(texts: Texts) -> bool:
@@ -126,8 +132,14 @@ def hand_over(texts: Texts) -> bool:
     wanted = st.session_state.get(_HANDING)
     if not isinstance(wanted, _HandOver):
         return False
+    if wanted.cookie != _cookie():
+        _forget()
+        return False
     starting = wanted.url == START
-    st.markdown(texts("account.signing_in" if starting else "account.signing_out"))
+    if wanted.codes:
+        _show_codes(texts, wanted.codes)
+    else:
+        st.markdown(texts("account.signing_in" if starting else "account.signing_out"))
     failed = components.session(
         {
             "url": wanted.url,
@@ -135,6 +147,7 @@ def hand_over(texts: Texts) -> bool:
             "next": wanted.next_path,
             "id": wanted.id,
             "header": OWN_HEADER,
+            "label": texts("second.codes_kept") if wanted.codes else "",
         },
         key="session",
     )
@@ -143,6 +156,12 @@ def hand_over(texts: Texts) -> bool:
         st.session_state[NOTICE] = "account.session_failed"
         st.rerun()
     return True
+
+
+def _show_codes(texts: Texts, codes: tuple[str, ...]) -> None:
+    st.subheader(texts("second.codes_title"))
+    st.markdown(texts("second.codes_intro"))
+    st.code("\n".join(codes), language=None)
 
 
 def guarded(

@@ -10,6 +10,7 @@ from helpers import clear, settings_for
 
 from cityverse.accounts.accounts import Accounts, SignUp
 from cityverse.accounts.passwords import Hasher
+from cityverse.accounts.second_factor import Vault
 from cityverse.accounts.tokens import Keys
 from cityverse.domain.people import Role
 
@@ -61,6 +62,7 @@ def accounts(store, settings, letters, hasher):
         settings=settings,
         keys=Keys([b"a secret of the tests, 32 bytes."]),
         hasher=hasher,
+        vault=Vault(b"another secret of the tests....."),
         sender=letters,
         background=lambda task: task(),
     )

@@ -91,6 +91,9 @@ USE_CASES = {
     "ask_email": Action.EDIT_ACCOUNT,
     "delete": Action.EDIT_ACCOUNT,
     "sign_out_everywhere": Action.EDIT_ACCOUNT,
+    "switch_on": Action.EDIT_ACCOUNT,
+    "switch_off": Action.EDIT_ACCOUNT,
+    "new_recovery_codes": Action.EDIT_ACCOUNT,
     "claim": Action.EDIT_ACCOUNT,
     "set_role": Action.GRANT_ROLE,
 }
@@ -120,7 +123,7 @@ def test_every_use_case_with_an_actor_is_walked():
 @pytest.mark.parametrize("role", [None, *ORDER, "suspended"])
 def test_every_use_case_asks_the_policy_before_anything_else(name, role):
     nothing = Untouchable()
-    accounts = Accounts(nothing, nothing, nothing, nothing, nothing, nothing)
+    accounts = Accounts(nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     if role == "suspended":
         who = user(role=Role.ADMIN, status=Status.SUSPENDED)
     else:
@@ -138,9 +141,13 @@ def test_every_use_case_asks_the_policy_before_anything_else(name, role):
 
 
 def _fitting(name):
-    return {"email": "new@example.org", "role": Role.MANAGER, "client": Untouchable()}.get(
-        name, "tomate courge poireau"
-    )
+    known = {
+        "email": "new@example.org",
+        "role": Role.MANAGER,
+        "client": Untouchable(),
+        "secret": "A" * 32,
+    }
+    return known.get(name, "tomate courge poireau")
 
 
 def test_the_walk_would_see_a_role_that_changed(monkeypatch):

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import UTC, datetime
 
+import pyotp
 import pytest
 from harness import CONFLICT, CURSORS, FAULTS, TIMEOUT_AFTER, WRITES, connection
 from helpers import clear, settings_for
 
+from cityverse.accounts import accounts as use_cases
 from cityverse.accounts.accounts import Accounts, Client, SignUp
 from cityverse.accounts.passwords import Hasher
+from cityverse.accounts.second_factor import Vault
 from cityverse.accounts.tokens import Keys
 from cityverse.data import client
 from cityverse.data.store import over
-from cityverse.domain.people import Role
-from cityverse.errors import Conflict, Refused, StoreError
+from cityverse.domain.people import RECOVERY_CODES, Role
+from cityverse.errors import CodeNeeded, CodeWrong, Conflict, Refused, StoreError
 
 TABLES = ("User", "Claim", "Link", "Throttle", "Blacklist", "Meta")
 ADA, NEW = "ada@example.org", "new@example.org"
 FIRST, SECOND = "tomate courge poireau", "vélo brume canal neuf"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 HERE = Client("192.0.2.7", "fr")
 FORM = SignUp(ADA, FIRST, "Ada", "Lovelace", consents=True)
 
@@ -37,6 +42,8 @@ def brittle(engine_folder, dynamo):
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
     monkeypatch.setattr(client, "_pause", lambda attempt: None)
+    monkeypatch.setitem(globals(), "MOMENT", datetime.now(UTC))
+    monkeypatch.setattr(use_cases, "_now", lambda: MOMENT)
 
 
 class World:
@@ -52,6 +59,7 @@ class World:
             settings=settings,
             keys=Keys([b"a secret of the tests, 32 bytes."]),
             hasher=Hasher(settings),
+            vault=Vault(b"another secret of the tests....."),
             sender=self,
             background=self.do,
         )
@@ -124,6 +132,44 @@ def _signed_in(world):
 def _offered(world):
     world.somebody()
     world.held["link"] = world.accounts.offer_first_admin().partition("link=")[2]
+
+
+def _with_second_factor(world):
+    _, codes = world.accounts.switch_on(world.somebody(), SECRET, FIRST, code(-1), HERE)
+    world.held["codes"] = codes
+
+
+def _password_given(world):
+    _with_second_factor(world)
+    world.held["step"] = step_of(world)
+
+
+def step_of(world):
+    with pytest.raises(CodeNeeded) as needed:
+        world.accounts.sign_in(ADA, FIRST, HERE)
+    return needed.value.step
+
+
+# One moment for all codes of a test, so that no time step ends within it.
+MOMENT = datetime.now(UTC)
+
+
+def code(steps=0):
+    return pyotp.TOTP(SECRET).at(MOMENT, counter_offset=steps)
+
+
+def _opens_by_code(world, number=1):
+    """The step after the password opens with a code, and there are recovery codes."""
+    assert world.ada().second_factor.recovery
+    ticket = world.accounts.enter_code(step_of(world), code(number), HERE)
+    assert world.accounts.session(world.accounts.exchange(ticket, None)[0])
+
+
+def _recovery_used_once(world):
+    assert len(world.ada().second_factor.recovery) == RECOVERY_CODES - 1
+    with pytest.raises(CodeWrong):
+        world.accounts.enter_code(step_of(world), world.held["codes"][0], HERE)
+    _opens_by_code(world)
 
 
 def _signed_up_at_last(world):
@@ -202,6 +248,31 @@ DEEDS = {
         lambda w: w.somebody(),
         lambda w: w.ada() and w.accounts.delete(w.ada(), FIRST, HERE),
         _gone,
+    ),
+    "switch_on": (
+        lambda w: w.somebody(),
+        lambda w: w.accounts.switch_on(w.ada(), SECRET, FIRST, code(), HERE),
+        _opens_by_code,
+    ),
+    "enter_code": (
+        _password_given,
+        lambda w: w.accounts.enter_code(w.held["step"], w.held["codes"][0], HERE),
+        _recovery_used_once,
+    ),
+    "new_recovery_codes": (
+        _with_second_factor,
+        lambda w: w.accounts.new_recovery_codes(w.ada(), FIRST, code(), HERE),
+        _opens_by_code,
+    ),
+    "switch_off": (
+        _with_second_factor,
+        lambda w: w.accounts.switch_off(w.ada(), FIRST, code(), HERE),
+        lambda w: w.opens(ADA, FIRST),
+    ),
+    "reset_second_factor": (
+        _with_second_factor,
+        lambda w: w.accounts.reset_second_factor(ADA, HERE),
+        lambda w: w.opens(ADA, FIRST),
     ),
     "claim": (
         _offered,

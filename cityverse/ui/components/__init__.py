@@ -54,7 +54,12 @@ _point = st.components.v2.component(
     js=_read("point.js"),
 )
 
-_session = st.components.v2.component("cityverse_session", js=_read("session.js"))
+_session = st.components.v2.component(
+    "cityverse_session",
+    html='<button type="button" hidden></button>',
+    css=_read("session.css"),
+    js=_read("session.js"),
+)
 
 
 def cards(words: dict[str, Any], items: list[dict[str, Any]], key: str) -> str | None:
@@ -107,7 +112,8 @@ def point(data: dict[str, Any], key: str) -> tuple[float, float] | None:
 def session(data: dict[str, str], key: str) -> str | None:
     """Let the browser start or end a session by a route, and go to the next page.
 
-    Answers with the ``id`` of ``data`` when that failed.
+    Where ``data`` has a ``label``, a button of that name goes there. Answers with the ``id``
+    of ``data`` when that failed.
     """
     result = _session(data=data, key=key, on_failed_change=_nothing)
     return result.failed  # type: ignore[no-any-return]

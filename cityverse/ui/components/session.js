@@ -1,7 +1,12 @@
 // Brings a ticket to the route that sets the session cookie, or asks it to drop the cookie,
-// then loads the next page: a cookie counts from the next connection on.
+// then loads the next page: a cookie counts from the next connection on. Where there is
+// something to read first, a button does that.
 export default function (component) {
-  const { data, setTriggerValue } = component;
+  const { data, parentElement, setTriggerValue } = component;
+  const button = parentElement.querySelector("button");
+  button.textContent = data.label;
+  button.onclick = () => location.replace(data.next);
+  button.hidden = !data.label || window.cityverseHandedOver !== data.id;
   if (window.cityverseHandOver === data.id) return;
   window.cityverseHandOver = data.id;
   fetch(data.url, {
@@ -12,7 +17,9 @@ export default function (component) {
   })
     .then((answer) => {
       if (!answer.ok) throw new Error(String(answer.status));
-      location.replace(data.next);
+      window.cityverseHandedOver = data.id;
+      if (data.label) button.hidden = false;
+      else location.replace(data.next);
     })
     .catch(() => setTriggerValue("failed", data.id));
 }
