@@ -41,7 +41,7 @@ class MembershipRepository:
         try:
             self.dynamo.transact([put, *(tie.write for tie in ties), *telling])
         except ConditionFailed as failure:
-            if 0 in failure.failed:
+            if 0 in failure.failed or failure.failed[0] > len(ties):
                 raise AlreadyExists(f"{invited.user_id} was asked already") from failure
             raise NotFound(ties[failure.failed[0] - 1].missing) from failure
 
@@ -63,8 +63,21 @@ class MembershipRepository:
             raise WrongState(f"{member.user_id} is no {before} any more") from failure
 
     def end(self, user_id: str, association_id: str) -> None:
-        """Forget that a person was asked; what is gone is no error."""
-        self.dynamo.transact([self.ending(user_id, association_id)])
+        """Forget that a person was invited; what is gone is no error.
+
+        Raises WrongState when they are in the team by now.
+        """
+        ending = delete_write(
+            self.table,
+            {"user_id": user_id, "association_id": association_id},
+            ConditionExpression="attribute_not_exists(user_id) OR #standing = :invited",
+            ExpressionAttributeNames={"#standing": "standing"},
+            ExpressionAttributeValues={":invited": str(Standing.INVITED)},
+        )
+        try:
+            self.dynamo.transact([ending])
+        except ConditionFailed as failure:
+            raise WrongState(f"{user_id} is in the team of {association_id}") from failure
 
     def write_of(self, member: Membership, condition: str = "", **more: Any) -> dict[str, Any]:
         """The write that makes somebody a member of a team."""

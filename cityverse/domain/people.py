@@ -13,6 +13,8 @@ from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
 from cityverse.errors import InvalidField
 
+GOALS = tuple(range(1, 18))
+"""The numbers of the Sustainable Development Goals."""
 ANONYMOUS = "deleted-account"
 """Stands for everybody whose account was deleted, where something of theirs stays."""
 

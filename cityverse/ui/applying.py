@@ -68,7 +68,7 @@ def facts(page: Page, mission: Mission) -> None:
         parts.append(texts("mission.needs_licence"))
     st.markdown(" · ".join(parts))
     if mission.goals:
-        st.caption(", ".join(f"{n} {texts(f'sdg.{n}')}" for n in sorted(mission.goals)))
+        st.caption(", ".join(f"{n} {texts(f'goal.{n}')}" for n in sorted(mission.goals)))
 
 
 def _offer(page: Page, mission: Mission, who: User) -> None:

@@ -15,6 +15,7 @@ from cityverse.community import posting, teams
 from cityverse.community.city import CITY_ZONE
 from cityverse.data.store import Store
 from cityverse.domain.community import LINKS_MOST, MEDIA_MOST, TEXT_LONGEST
+from cityverse.domain.media import MediaKind
 from cityverse.domain.people import User
 from cityverse.domain.places import Location
 from cityverse.domain.posting import SCHEDULED_AHEAD_MOST, Draft, DraftState
@@ -42,6 +43,11 @@ _ICONS = {
     "later": ":material/schedule:",
 }
 _URL_LONGEST = 2048
+_ATTACHED = {
+    MediaKind.IMAGE: "attached.picture",
+    MediaKind.VIDEO: "attached.film",
+    MediaKind.PDF: "attached.document",
+}
 
 
 def draw(page: Page) -> None:
@@ -223,7 +229,7 @@ def _attached(page: Page, draft: Draft) -> None:
         st.html(files.gallery(texts, shown))
     with st.container(horizontal=True, gap="small"):
         for number, (media, kind) in enumerate(shown, 1):
-            label = texts("post.leave_out", what=texts(f"attached.{kind}.one", number=number))
+            label = texts("post.leave_out", what=texts(_ATTACHED[kind], number=number))
             _drop(label, f"drop-{media}", store, partial(_without, media_id=media))
         for one in draft.previews:
             label = texts("post.leave_out", what=markup.label(one.title[:60]))

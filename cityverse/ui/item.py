@@ -118,7 +118,9 @@ def _also(page: Page, item: CityItem) -> str:
 def _reason(page: Page, item: CityItem, location: Location) -> str:
     texts = page.texts
     if item.kind is not Kind.NEWS:
-        return markup.text(texts("evidence.stated"))
+        return markup.text(
+            texts("evidence.stated_resident" if item.by_resident else "evidence.stated")
+        )
     words = [e for e in location.evidence if e.field in {"title", "summary"}]
     if not words:
         return markup.text(texts("evidence.feed"))

@@ -31,8 +31,9 @@ def draw(page: Page, items: Iterable[CityItem], key: str, *, excerpts: bool = Fa
 
 def _row(page: Page, item: CityItem, *, excerpts: bool) -> dict[str, Any]:
     texts = page.texts
+    excerpt = shorten(item.text, _EXCERPT, placeholder=" …")
     return {
-        **({"excerpt": shorten(item.text, _EXCERPT, placeholder=" …")} if excerpts else {}),
+        **({"excerpt": excerpt} if excerpts and excerpt != item.title else {}),
         **({"demo": 1} if item.demo else {}),
         **_attached(page, item, shown=excerpts),
         "key": item.key,

@@ -131,7 +131,7 @@ def _fields(page: Page, key: str, association: Association, old: Mission | None)
         texts("missions.goals"),
         list(_GOALS),
         sorted(old.goals if old else association.goals),
-        format_func=lambda n: f"{n} {texts(f'sdg.{n}')}",
+        format_func=lambda n: f"{n} {texts(f'goal.{n}')}",
         key=f"{key}-goals",
     )
     with st.container(horizontal=True):

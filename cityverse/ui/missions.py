@@ -119,7 +119,7 @@ def _filters(page: Page) -> Search:
     goals = st.multiselect(
         texts("missions.goals"),
         list(GOALS),
-        format_func=lambda n: f"{n} {texts(f'sdg.{n}')}",
+        format_func=lambda n: f"{n} {texts(f'goal.{n}')}",
         key="m_goals",
         on_change=_to_first_page,
     )

@@ -40,19 +40,20 @@ def choose(
     """
     texts = page.texts
     suggested = _known().suggest(text) if text.strip() else None
-    if suggested is not None and suggested != present:
-        _offer(page, [suggested], chosen, f"{key}-suggested", texts("place.suggested"))
+    with st.container():  # always there, so that what stands below stays open
+        if suggested is not None and suggested != present:
+            _offer(page, [suggested], chosen, f"{key}-suggested", texts("place.suggested"))
     asked = st.text_input(
         texts("place.search"),
         max_chars=_TEXT_LONGEST,
         placeholder=texts("place.search_hint"),
         key=f"{key}-place",
     )
-    if asked.strip():
-        found = _search(page, asked.strip())
+    with st.container():
+        found = _search(page, asked.strip()) if asked.strip() else []
         if found:
             _offer(page, found, chosen, f"{key}-found", texts("place.which"))
-        else:
+        elif asked.strip():
             st.info(texts("place.nothing"), icon=":material/search_off:")
     with st.expander(texts("place.on_map"), icon=":material/map:"):
         _map(page, chosen, key, present)

@@ -53,11 +53,15 @@ PROFILE = PageLink(
 )
 PRIVACY = PageLink("pages/Privacy.py", "/Privacy", ":material/shield_person:", "nav.privacy")
 LEGAL = PageLink("pages/Legal.py", "/Legal", ":material/gavel:", "nav.legal")
+ASSOCIATIONS = PageLink(
+    "pages/Associations.py", "/Associations", ":material/diversity_3:", "nav.associations"
+)
 # These stand below the others, in their own order.
 _APART = frozenset({SIGN_IN, PROFILE, PRIVACY, LEGAL})
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
+    ASSOCIATIONS,
     PageLink("pages/Missions.py", "/Missions", ":material/volunteer_activism:", "nav.missions"),
     PageLink(
         "pages/Sources.py", "/Sources", ":material/rss_feed:", "nav.sources", Action.MANAGE_SOURCES
@@ -210,6 +214,31 @@ h2, h3 { font-size: 1.25rem !important; }
 .gallery video { max-height: 420px; background: #000; grid-column: 1 / -1; }
 .preview { border-left: 3px solid #8886; padding: 2px 0 2px 12px; margin: .5rem 0;
   overflow-wrap: anywhere; font-size: .92rem; }
+.association { display: flex; gap: 16px; align-items: center; }
+.association h1 { margin: 0; }
+.association p { margin: 0; opacity: .8; }
+.association .logo { width: 84px; height: 84px; border-radius: 18px; object-fit: cover; }
+.banner { width: 100%; max-height: 220px; object-fit: cover; border-radius: 14px; display: block; }
+.chip, .goal { display: inline-block; border: 1px solid #8886; border-radius: 999px;
+  padding: 2px 12px; margin: 0 6px 6px 0; font-size: .86rem; }
+.goal { border: 1px solid var(--goal); border-left: 12px solid var(--goal); }
+.g1 { --goal: #e5243b; }
+.g2 { --goal: #dda63a; }
+.g3 { --goal: #4c9f38; }
+.g4 { --goal: #c5192d; }
+.g5 { --goal: #ff3a21; }
+.g6 { --goal: #26bde2; }
+.g7 { --goal: #fcc30b; }
+.g8 { --goal: #a21942; }
+.g9 { --goal: #fd6925; }
+.g10 { --goal: #dd1367; }
+.g11 { --goal: #fd9d24; }
+.g12 { --goal: #bf8b2e; }
+.g13 { --goal: #3f7e44; }
+.g14 { --goal: #0a97d9; }
+.g15 { --goal: #56c02b; }
+.g16 { --goal: #00689d; }
+.g17 { --goal: #19486a; }
 mark { background: #ffd97a; color: #20242e; border-radius: 3px; padding: 0 2px; }
 </style>
 """

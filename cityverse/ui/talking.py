@@ -115,8 +115,12 @@ def _react(store: Store, post_id: str, key: str) -> None:
 
 
 def _follow(page: Page, who: User | None, association_id: str, followed: bool) -> None:
-    if who is None:
-        return
+    if who is not None:
+        follow_button(page, association_id, followed)
+
+
+def follow_button(page: Page, association_id: str, followed: bool) -> None:
+    """The way to follow an association, or to follow it no longer."""
     st.button(
         page.texts("talk.unfollow" if followed else "talk.follow"),
         icon=":material/notifications_off:" if followed else ":material/add_alert:",

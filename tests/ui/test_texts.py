@@ -10,6 +10,7 @@ import pytest
 from cityverse import errors
 from cityverse.community.city import Period
 from cityverse.domain.applications import ApplicationState, Presence, Refusal
+from cityverse.domain.associations import Activity
 from cityverse.domain.community import (
     MissionDuration,
     MissionStatus,
@@ -19,9 +20,18 @@ from cityverse.domain.community import (
 from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
-from cityverse.domain.people import Role
+from cityverse.domain.people import GOALS, Role
 from cityverse.domain.places import Precision
-from cityverse.ui import buildings, composer, lists, sources, video
+from cityverse.domain.teams import Standing
+from cityverse.ui import (
+    association_form,
+    associations,
+    buildings,
+    composer,
+    lists,
+    sources,
+    video,
+)
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +40,7 @@ FIELDS = (
     *("email", "password", "first_name", "last_name", "consent", "role"),
     *("title", "ends", "places", "reason", "times"),
     *("image", "pdf", "media", "links", "text", "due", "location"),
+    *("name", "description", "website", "rna"),
 )
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -87,7 +98,6 @@ def _used_by_enumerations():
             "application": ["pending", "approved", "refused"],
             "refusal": Refusal,
             "presence": Presence,
-            "sdg": range(1, 18),
             "team": ["applications", "edit", "status"],
         }.items()
         for one in choices
@@ -98,10 +108,20 @@ def _used_by_enumerations():
     sets = {f"buildings.set_{name}" for name in buildings.KNOWN}
     tools = {f"post.tool.{name}" for name in composer.TOOLS}
     attached = {f"attached.{name}.{form}" for name in lists.ATTACHED for form in ("one", "other")}
+    bodies = {
+        *(f"association.view.{name}" for name in associations.VIEWS),
+        *(f"association.{name}" for name in ("website", *association_form.NETWORKS)),
+        *(f"association.{name}" for name in ("profile", "banner")),
+        *(f"activity.{one}" for one in Activity),
+        *(f"goal.{number}" for number in GOALS),
+        *(f"members.standing.{one}" for one in Standing),
+        *("members.you_invited", "members.you_offered"),
+    }
     return (
         reasons
         | sets
         | chosen
+        | bodies
         | tools
         | attached
         | uploads
