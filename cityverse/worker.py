@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
-from cityverse.community import posting
+from cityverse.community import missions, posting
 from cityverse.data import media
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError, InputError, NotFound
@@ -36,7 +36,7 @@ def run(settings: Settings) -> int:
     poller = _poller(store, settings)
     files = media.connect(settings)
     real_city = Keeper(settings)
-    sweep_at = datetime.now(UTC)
+    sweep_at, first = datetime.now(UTC), True
     log.info("worker started")
     while not stop.is_set():
         try:
@@ -44,6 +44,8 @@ def run(settings: Settings) -> int:
             _round(store, poller, settings, stop)
             if datetime.now(UTC) >= sweep_at:
                 sweep_at = datetime.now(UTC) + _SWEEP_EVERY
+                log.info("missions: %s", missions.tend(store, datetime.now(UTC), back=_back(first)))
+                first = False
                 log.info(
                     "%d stored files belonged to nothing any more", files.sweep(datetime.now(UTC))
                 )
@@ -54,6 +56,11 @@ def run(settings: Settings) -> int:
     real_city.stop()
     log.info("worker stopped")
     return 0
+
+
+def _back(first: bool) -> timedelta:
+    """How long ago missions may have begun that are looked at; long ones once a start."""
+    return timedelta(days=400) if first else timedelta(days=8)
 
 
 def _round(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:
