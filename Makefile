@@ -27,6 +27,7 @@ lint: $(READY_DEV) ## style, that imports run one way, and the templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 	@for billing in on-demand provisioned; do \
 	  $(BIN)/python -m cityverse template data --billing $$billing | $(BIN)/cfn-lint || exit 1; done
 	@for stack in app replica edge; do \

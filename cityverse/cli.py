@@ -103,6 +103,7 @@ def _add_running(commands: argparse._SubParsersAction[_Parser]) -> None:
     engine = _command(commands, "engine", "be the embedded engine, in the foreground", _engine)
     engine.add_argument("--data-dir", type=Path, required=True, help="folder of its data")
     engine.add_argument("--port", type=_port, default=0, help="port on loopback; 0 chooses one")
+    _command(commands, "app", "be the dashboard alone, in the foreground", _app)
     _command(commands, "worker", "poll the sources until stopped", _worker)
 
 
@@ -247,6 +248,8 @@ def _add_aws(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="of data: pay by request, or for capacity that is scaled [%(default)s]",
     )
 
+    _command(commands, "cost", "what a month on AWS costs, for three sizes of city", _cost)
+
 
 def _add_checks(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "doctor", "check the installation and say what is wrong", _doctor)
@@ -309,6 +312,12 @@ def _run(_: argparse.Namespace) -> int:
     from cityverse import run
 
     return run.run(settings.current())
+
+
+def _app(_: argparse.Namespace) -> int:
+    from cityverse import run
+
+    run.dashboard(settings.current())
 
 
 def _engine(options: argparse.Namespace) -> int:
@@ -563,6 +572,13 @@ def _template(options: argparse.Namespace) -> int:
     from cityverse.aws.templates import template_of
 
     print(as_text(template_of(options.stack, options.billing)), end="")
+    return 0
+
+
+def _cost(_: argparse.Namespace) -> int:
+    from cityverse.aws.cost import as_table
+
+    print(as_table(), end="")
     return 0
 
 

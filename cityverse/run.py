@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import hmac
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -22,7 +24,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from cityverse.engine import launch
@@ -199,19 +201,44 @@ def _worker(settings: Settings) -> CommandPart:
 
 
 def _dashboard(settings: Settings) -> CommandPart:
+    return CommandPart(
+        "dashboard",
+        _dashboard_command(settings),
+        settings.data_dir / "logs" / "dashboard.log",
+        _dashboard_environment(settings),
+    )
+
+
+def _dashboard_command(settings: Settings) -> list[str]:
     options = {
         "--server.address": settings.host,
         "--server.port": str(settings.port),
         "--server.headless": "true",
     }
     flat = [part for pair in options.items() for part in pair]
-    return CommandPart(
-        "dashboard",
-        ["-m", "streamlit", "run", "app.py", *flat],
-        settings.data_dir / "logs" / "dashboard.log",
-        # The server believes X-Forwarded-For and -Proto from these alone, not from loopback.
-        {"FORWARDED_ALLOW_IPS": ",".join(map(str, settings.trusted_proxies))},
-    )
+    return ["-m", "streamlit", "run", "app.py", *flat]
+
+
+def _dashboard_environment(settings: Settings) -> dict[str, str]:
+    # The server believes X-Forwarded-For and -Proto from these alone, not from loopback.
+    believed = {"FORWARDED_ALLOW_IPS": ",".join(map(str, settings.trusted_proxies))}
+    if not settings.session_secret:
+        return believed
+    # Streamlit's own cookies must be good at every instance, too.
+    own = hmac.new(settings.session_secret.encode(), b"streamlit cookies", "sha256").hexdigest()
+    return {**believed, "STREAMLIT_SERVER_COOKIE_SECRET": own}
+
+
+def dashboard(settings: Settings) -> NoReturn:
+    """Be the dashboard, alone and in the foreground; for containers. Ends the process."""
+    from streamlit.web import cli
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    os.chdir(Path(__file__).parent.parent)
+    os.environ.update(_dashboard_environment(settings))
+    _, _, *arguments = _dashboard_command(settings)
+    cli.main(arguments, prog_name="streamlit")
+    sys.exit(0)
 
 
 def _prepare_store(settings: Settings) -> None:
