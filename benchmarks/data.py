@@ -170,6 +170,7 @@ def _single() -> Iterator[Pattern]:
     yield Pattern("sources of a status", count(lambda s: s.sources.listed(active)), SOURCES)
     yield Pattern("demo items", count(lambda s: s.demo_ids("Association", most=500)), ASSOCIATIONS)
     yield Pattern("a fact about the store", lambda store: int(store.meta("demo") is None))
+    yield Pattern("deletions that were cut off", lambda s: len(s.deletion.unfinished()), 0)
 
 
 def _of_people() -> Iterator[Pattern]:

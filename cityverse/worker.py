@@ -1,4 +1,7 @@
-"""The worker: polls sources, publishes what is due, sweeps files, fetches the real city."""
+"""The worker: polls sources, publishes what is due, sweeps files, fetches the real city.
+
+It also tends missions, and goes on with deletions of accounts that were cut off.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from types import FrameType
 from cityverse.community import missions, posting
 from cityverse.data import media
 from cityverse.data.store import Store, connect
-from cityverse.errors import CityVerseError, InputError, NotFound
+from cityverse.errors import CityVerseError, InputError, NotFound, VersionConflict
 from cityverse.map.realcity import Keeper
 from cityverse.news import feeds
 from cityverse.news.poll import Poller, Result
@@ -42,6 +45,7 @@ def run(settings: Settings) -> int:
         try:
             real_city.look()
             _round(store, poller, settings, stop)
+            finish_deletions(store)
             if datetime.now(UTC) >= sweep_at:
                 sweep_at = datetime.now(UTC) + _SWEEP_EVERY
                 log.info("missions: %s", missions.tend(store, datetime.now(UTC), back=_back(first)))
@@ -74,6 +78,17 @@ def _round(store: Store, poller: Poller, settings: Settings, stop: threading.Eve
         for result in poller.poll(store.sources.due(now), stop):
             if result.error is None:  # a failure is logged where it happens, once
                 log.info("%s", result)
+
+
+def finish_deletions(store: Store) -> None:
+    """Go on with deletions of accounts that were cut off; raises StoreError."""
+    for user_id in store.deletion.unfinished():
+        try:
+            store.deletion.finish_closed(user_id)
+        except VersionConflict as error:
+            log.info("the deletion of account %s goes on next time: %s", user_id, error)
+        else:
+            log.info("account %s is deleted", user_id)
 
 
 def poll_now(settings: Settings, *, source: str | None, all_sources: bool) -> list[Result]:

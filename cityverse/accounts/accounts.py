@@ -427,13 +427,14 @@ class Accounts:
     def delete(self, who: User | None, password: str, client: Client) -> None:
         """Delete one's account: it is closed at once, and its sessions with it.
 
-        What else is only its person's goes in the background. Raises SignInFailed and
+        What else is only its person's goes in the background, and the worker goes on with
+        what was cut off. Raises SignInFailed and
         TooManyAttempts.
         """
         user = _require_own(who)
         self._prove(user, password, client)
-        self._edit(user.id, closed)
-        self.background(lambda: self.store.deletion.delete_person(user.id))
+        self._edit(user.id, closed, along=[self.store.deletion.closing(user.id)])
+        self.background(lambda: self.store.deletion.finish_closed(user.id))
 
     def _prove(self, user: User, password: str, client: Client) -> None:
         """Ask for the password once more; raises SignInFailed."""

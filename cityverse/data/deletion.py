@@ -32,6 +32,7 @@ from cityverse.data.client import (
     Item,
     check_write,
     delete_write,
+    encode,
     update_write,
 )
 from cityverse.data.comments import CommentRepository
@@ -63,6 +64,8 @@ from cityverse.domain.community import AuthorKind, Post
 from cityverse.domain.media import Media
 from cityverse.errors import InputError, VersionConflict
 
+# Accounts that were closed, and are to be deleted with all that is their person's.
+_CLOSING: tuple[str, Item] = ("Meta", {"id": "closing"})
 # Rows deleted by one transaction, each with its demo mark; DynamoDB takes 100 writes.
 _AT_ONCE = 40
 
@@ -186,6 +189,29 @@ class Deletion:
                     self._check_doomed("User", user_id)
                     self._forget(rows, found, user_id, words_too=words_too)
             self._delete_itself("User", user_id)
+
+    def closing(self, user_id: str) -> dict[str, Any]:
+        """The write that notes that an account is to be deleted, for whoever goes on with it."""
+        update = {
+            "TableName": _CLOSING[0],
+            "Key": encode(_CLOSING[1]),
+            "UpdateExpression": "ADD user_ids :one",
+            "ExpressionAttributeValues": encode({":one": {user_id}}),
+        }
+        return {"Update": update}
+
+    def unfinished(self) -> list[str]:
+        """The ids of accounts whose deletion was noted and has not come to its end."""
+        return sorted((self.dynamo.get(*_CLOSING) or {}).get("user_ids", ()))
+
+    def finish_closed(self, user_id: str) -> None:
+        """Delete an account that was noted, and the note; again does no harm."""
+        self.delete_person(user_id)
+        self.dynamo.update(
+            *_CLOSING,
+            UpdateExpression="DELETE user_ids :one",
+            ExpressionAttributeValues={":one": {user_id}},
+        )
 
     def rows(self, rows: Rows, item_id: str) -> list[Item]:
         """Some of the rows that name an item."""

@@ -89,12 +89,10 @@ def _password(page: Page, user: User) -> None:
         typed = authenticator.change_password(page.texts, key="password_form")
         if typed is None:
             return
-        ticket = _accounts(page).change_password(user, *typed, signed_in.client(page.texts))
+        change, client = _accounts(page).change_password, signed_in.client(page.texts)
+        signed_in.begin(lambda: change(user, *typed, client), "/Profile")
     except CityVerseError as error:
         sign_in.say(page, error)
-        return
-    signed_in.begin(ticket, "/Profile")
-    st.rerun()
 
 
 def _sessions(page: Page, user: User) -> None:

@@ -59,14 +59,11 @@ def _set_up(page: Page, user: User, secret: str) -> None:
     st.button(texts("second.cancel"), on_click=_cancel)
     if not wanted:
         return
+    switch_on, client = _accounts(page).switch_on, signed_in.client(texts)
     try:
-        client = signed_in.client(texts)
-        ticket, codes = _accounts(page).switch_on(user, secret, password, code, client)
+        signed_in.begin(lambda: switch_on(user, secret, password, code, client), "/Profile")
     except CityVerseError as error:
         sign_in.say(page, error)
-        return
-    signed_in.begin(ticket, "/Profile", codes)
-    st.rerun()
 
 
 def _manage(page: Page, user: User, factor: SecondFactor) -> None:
@@ -91,8 +88,8 @@ def _change(page: Page, user: User, password: str, code: str, *, ends: bool) -> 
             use_cases.switch_off(user, password, code, client)
             st.session_state[signed_in.NOTICE] = "second.switched_off"
         else:
-            ticket, codes = use_cases.new_recovery_codes(user, password, code, client)
-            signed_in.begin(ticket, "/Profile", codes)
+            renew = use_cases.new_recovery_codes
+            signed_in.begin(lambda: renew(user, password, code, client), "/Profile")
     except CityVerseError as error:
         sign_in.say(page, error)
         return

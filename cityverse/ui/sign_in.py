@@ -122,20 +122,8 @@ def _sign_in(page: Page, next_page: str | None = None) -> None:
     typed = authenticator.sign_in(page.texts, key="sign_in_form")
     if typed is None:
         return
-    try:
-        ticket = _accounts(page).sign_in(*typed, signed_in.client(page.texts))
-    except CodeNeeded as needed:
-        _code_is_needed(needed, next_page or next_path())
-        return
-    except CityVerseError as error:
-        say(page, error)
-        return
-    _begin(ticket, next_page or next_path())
-
-
-def _code_is_needed(needed: CodeNeeded, path: str) -> None:
-    st.session_state[_STEP] = (needed.step, path)
-    st.rerun()
+    open_, client = _accounts(page).sign_in, signed_in.client(page.texts)
+    _begin(page, lambda: open_(*typed, client), next_page or next_path())
 
 
 def _ask_code(page: Page, step: str, path: str) -> None:
@@ -148,16 +136,15 @@ def _ask_code(page: Page, step: str, path: str) -> None:
     st.button(texts("second.again"), icon=":material/arrow_back:", on_click=_forget_step)
     if not wanted:
         return
+    open_, client = _accounts(page).enter_code, signed_in.client(texts)
     try:
-        ticket = _accounts(page).enter_code(step, code, signed_in.client(texts))
+        signed_in.begin(lambda: open_(step, code, client), path)
     except StepExpired:
         _forget_step()
         st.session_state[signed_in.NOTICE] = StepExpired.key
         st.rerun()
     except CityVerseError as error:
         say(page, error)
-        return
-    _begin(ticket, path)
 
 
 def code_input(page: Page, label: str, key: str) -> str:
@@ -171,9 +158,16 @@ def _forget_step() -> None:
     st.session_state.pop(_STEP, None)
 
 
-def _begin(ticket: str, path: str) -> None:
-    signed_in.begin(ticket, path)
-    st.rerun()
+def _begin(page: Page, opened: Callable[[], str], path: str) -> None:
+    """Start a session; ask for a code where one is needed; say what went wrong."""
+    try:
+        signed_in.begin(opened, path)
+    except CodeNeeded as needed:
+        st.query_params.clear()
+        st.session_state[_STEP] = (needed.step, path)
+        st.rerun()
+    except CityVerseError as error:
+        say(page, error)
 
 
 def _role(page: Page) -> Role:
@@ -253,17 +247,8 @@ def _land_confirm(page: Page, link: Link, token: str) -> None:
         password = _password("account.password", page, "current-password")
         wanted = st.form_submit_button(texts("landing.confirm"), type="primary")
     if wanted:
-        try:
-            client = signed_in.client(texts)
-            ticket = _accounts(page).confirm(token, password, client)
-        except CodeNeeded as needed:
-            st.query_params.clear()
-            _code_is_needed(needed, "/")
-            return
-        except CityVerseError as error:
-            say(page, error)
-            return
-        _begin(ticket, "/")
+        confirm, client = _accounts(page).confirm, signed_in.client(texts)
+        _begin(page, lambda: confirm(token, password, client), "/")
 
 
 def _land_reset(page: Page, link: Link, token: str) -> None:
@@ -279,16 +264,8 @@ def _land_reset(page: Page, link: Link, token: str) -> None:
     if password != again:
         st.error(texts("account.different"), icon=":material/error:")
         return
-    try:
-        ticket = _accounts(page).reset(token, password, signed_in.client(texts))
-    except CodeNeeded as needed:
-        st.query_params.clear()
-        _code_is_needed(needed, "/")
-        return
-    except CityVerseError as error:
-        say(page, error)
-        return
-    _begin(ticket, "/")
+    reset, client = _accounts(page).reset, signed_in.client(texts)
+    _begin(page, lambda: reset(token, password, client), "/")
 
 
 def _land_email(page: Page, link: Link, token: str) -> None:
@@ -335,12 +312,8 @@ def _claim_as_new(page: Page, token: str) -> None:
     form = _form(page, Role.RESIDENT)
     if form is None:
         return
-    try:
-        ticket = _accounts(page).claim_as_new(form, token)
-    except CityVerseError as error:
-        say(page, error)
-        return
-    _begin(ticket, "/")
+    claim = _accounts(page).claim_as_new
+    _begin(page, lambda: claim(form, token), "/")
 
 
 _LANDINGS: Final[dict[Purpose, Callable[[Page, Link, str], None]]] = {

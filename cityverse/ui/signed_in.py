@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NoReturn, ParamSpec
 
 import streamlit as st
 
@@ -32,6 +33,7 @@ from cityverse.ui.texts import Texts
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+Opened = str | tuple[str, tuple[str, ...]]
 # Whose state this is: the id of a session token, which opens nothing.
 _OWNER = "_session_id"
 _HANDING = "_handing_over"
@@ -41,16 +43,21 @@ NOTICE = "_notice"
 _KEPT = ("language",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _HandOver:
-    """What the browser is asked to bring to a route, and where it goes then."""
+    """What the browser is asked to bring to a route, and where it goes then.
+
+    ``ready`` once there is something to bring.
+    """
 
     url: str
-    ticket: str
     next_path: str
     # Whose connection asked for it; nobody else is shown it.
     cookie: str | None
+    ticket: str = ""
     codes: tuple[str, ...] = ()
+    ready: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -78,6 +85,7 @@ def session(store: Store) -> Session | None:
     found = None if cookie is None else accounts(store).session(cookie)
     owner = None if found is None else found.token.id
     if st.session_state.get(_OWNER, owner) != owner:
+        _await_opening()
         _forget()
     if owner is not None:
         st.session_state[_OWNER] = owner
@@ -88,6 +96,16 @@ def user(store: Store) -> User | None:
     """Who is signed in now; see ``session``."""
     found = session(store)
     return None if found is None else found.user
+
+
+def _await_opening() -> None:
+    """Where this session ended because a first click is opening another, go on with that."""
+    wanted = st.session_state.get(_HANDING)
+    if isinstance(wanted, _HandOver) and wanted.cookie == _cookie():
+        with wanted.lock:
+            opened = wanted.ready
+        if opened:
+            st.rerun()
 
 
 def _forget() -> None:
@@ -103,13 +121,23 @@ def client(texts: Texts) -> Client:
     return Client(network_of(address if isinstance(address, str) else None), texts.language)
 
 
-def begin(ticket: str, next_path: str = "/", codes: tuple[str, ...] = ()) -> None:
-    """Start a session: on its next run the page hands the ticket to the browser.
+def begin(opened: Callable[[], Opened], next_path: str = "/") -> NoReturn:
+    """Start a session by what ``opened`` does: a ticket, and perhaps recovery codes to show.
 
-    Recovery codes are shown until one has noted them, then the next page comes.
+    The next run hands the ticket to the browser, and codes are shown until one has noted
+    them. A second click begins a run beside the first one, whose state is lost: it waits
+    for what the first one opens, and goes on with it. Raises what ``opened`` raises.
     """
-    _forget()
-    st.session_state[_HANDING] = _HandOver(START, ticket, next_path, _cookie(), codes)
+    wanted = st.session_state.get(_HANDING)
+    if not isinstance(wanted, _HandOver) or wanted.cookie != _cookie():
+        wanted = _HandOver(START, next_path, _cookie())
+        st.session_state[_HANDING] = wanted
+    with wanted.lock:
+        if not wanted.ready:
+            answer = opened()
+            wanted.ticket, wanted.codes = (answer, ()) if isinstance(answer, str) else answer
+            wanted.next_path, wanted.ready = next_path, True
+    st.rerun()
 
 
 def end(found: Session, store: Store, next_path: str = "/") -> None:
@@ -121,7 +149,7 @@ def end(found: Session, store: Store, next_path: str = "/") -> None:
 def leave(next_path: str = "/") -> None:
     """Let the browser drop the cookie of a session that has ended."""
     _forget()
-    st.session_state[_HANDING] = _HandOver(END, "", next_path, _cookie())
+    st.session_state[_HANDING] = _HandOver(END, next_path, _cookie(), ready=True)
 
 
 def hand_over(texts: Texts) -> bool:
@@ -130,7 +158,7 @@ def hand_over(texts: Texts) -> bool:
     The browser loads the next page itself: only a new connection shows a new cookie.
     """
     wanted = st.session_state.get(_HANDING)
-    if not isinstance(wanted, _HandOver):
+    if not isinstance(wanted, _HandOver) or not wanted.ready:
         return False
     if wanted.cookie != _cookie():
         _forget()
@@ -152,7 +180,7 @@ def hand_over(texts: Texts) -> bool:
         key="session",
     )
     if failed == wanted.id:
-        del st.session_state[_HANDING]
+        _forget()
         st.session_state[NOTICE] = "account.session_failed"
         st.rerun()
     return True

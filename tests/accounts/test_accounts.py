@@ -1,6 +1,10 @@
 """The use cases of accounts, from signing up to deleting."""
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import bcrypt
@@ -8,6 +12,7 @@ import pytest
 from accounts_helpers import HERE, OTHER, PASSWORD
 from people_helpers import at_once, rows, user
 
+from cityverse import worker
 from cityverse.accounts import accounts as module
 from cityverse.accounts.accounts import (
     MAIL_BY_ACCOUNT,
@@ -559,3 +564,52 @@ class TestAdmins:
     def test_an_account_that_is_not_there_gets_no_role(self, accounts):
         with pytest.raises(NotFound):
             accounts.grant("eve@example.org", Role.ADMIN)
+
+
+CUT_OFF = """
+import os, signal, sys
+from dataclasses import replace
+from cityverse import settings
+from cityverse.accounts import accounts as module
+from cityverse.data.deletion import Deletion
+from cityverse.data.store import connect
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Deletion._delete_itself = die
+store = connect(settings.current())
+accounts = replace(module.over(settings.current(), store), background=lambda task: task())
+accounts.delete(store.users.get(sys.argv[1]), sys.argv[2], module.Client("local", "fr"))
+"""
+
+
+def test_the_worker_finishes_a_deletion_that_was_killed(accounts, somebody, settings):
+    """The account is closed, the process dies in the middle, the worker goes on."""
+    store, ada = accounts.store, somebody()
+    store.deletion.dynamo.put("Award", {"user_id": ada.id, "cause": "once:first"})
+    done = subprocess.run(
+        [sys.executable, "-c", CUT_OFF, ada.id, PASSWORD],
+        env={
+            **os.environ,
+            "CITYVERSE_DATA_DIR": str(settings.data_dir),
+            "CITYVERSE_PASSWORD_ROUNDS": "1",
+            "CITYVERSE_PASSWORD_MEBIBYTES": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    assert store.users.get(ada.id).status is Status.CLOSED
+    assert store.deletion.unfinished() == [ada.id]
+    worker.finish_deletions(store)
+    assert store.users.find(ada.id) is None
+    assert store.deletion.unfinished() == []
+    worker.finish_deletions(store)  # with nothing to do
+
+
+def test_a_deletion_in_one_go_leaves_no_note(accounts, somebody):
+    accounts.delete(somebody(), PASSWORD, HERE)
+    assert accounts.store.deletion.unfinished() == []

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from urllib.parse import urlsplit
 
+import pyotp
 import pytest
 from playwright.sync_api import expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -83,10 +84,14 @@ def signed_up(reader, city_folder, address):
 
 def sign_in(one, address):
     one.page.goto(one.address + "/SignIn")
-    one.page.get_by_label("E-mail").fill(address)
-    one.page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
-    one.page.locator("[data-testid=stForm]").get_by_role("button", name="Se connecter").click()
+    give_password(one.page, address)
     is_in(one.page)
+
+
+def give_password(page, address):
+    page.get_by_label("E-mail").fill(address)
+    page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
+    page.locator("[data-testid=stForm]").get_by_role("button", name="Se connecter").click()
 
 
 def is_in(page):
@@ -261,3 +266,51 @@ def test_forms_fit_and_keep_what_was_typed(reader, width, scheme):
     expect(one.page.get_by_text("le mot de passe est faux")).to_be_visible()
     expect(one.page.get_by_label("E-mail")).to_have_value("nobody@example.org")
     assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_second_factor_from_switching_on_to_a_recovery_code(reader, city_folder):
+    one = signed_up(reader, city_folder, "second@example.org")
+    page = one.page
+    page.goto(one.address + "/Profile")
+    page.get_by_role("button", name="Activer le second facteur").click()
+    part = page.locator(".st-key-second_factor")
+    picture = part.locator("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+    secret = part.locator("code").inner_text().replace(" ", "")
+    used = pyotp.TOTP(secret).now()
+    part.get_by_label("Code à six chiffres").fill(used)
+    part.get_by_label("Mot de passe actuel").fill(PASSWORD)
+    before = cookie_of(one)["value"]
+    part.get_by_role("button", name="Activer", exact=True).dblclick()
+    expect(page.get_by_role("heading", name="Vos codes de secours")).to_be_visible()
+    codes = page.locator("code").inner_text().split()
+    go_on = page.get_by_role("button", name="Je les ai notés : continuer")
+    expect(go_on).to_be_visible()
+    assert cookie_of(one)["value"] != before
+    go_on.click()
+    expect(page.get_by_text("Codes de secours restants : 10.")).to_be_visible()
+    is_in(page)
+    page.get_by_role("button", name="Se déconnecter", exact=True).click()
+    is_out(page)
+
+    # The password alone opens nothing: not in this tab, not in another, not by going back.
+    page.goto(one.address + "/SignIn")
+    give_password(page, "second@example.org")
+    field = page.get_by_label("Code à six chiffres, ou code de secours")
+    expect(field).to_be_visible()
+    assert COOKIE not in {cookie["name"] for cookie in one.context.cookies()}
+    other = one.new_page()
+    other.goto(one.address + "/Profile")
+    expect(other.get_by_text("Connectez-vous pour faire cela")).to_be_visible()
+    send = page.locator("[data-testid=stForm]").get_by_role("button", name="Se connecter")
+    field.fill(used)
+    send.click()
+    expect(page.get_by_text("Ce code est faux")).to_be_visible()
+    field.fill(codes[0])
+    send.dblclick()
+    is_in(page)
+    page.goto(one.address + "/Profile")
+    expect(page.get_by_text("Codes de secours restants : 9.")).to_be_visible()
+    assert page.evaluate("refused") == []
+    assert not one.outside

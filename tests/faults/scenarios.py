@@ -490,7 +490,14 @@ def _everything(have: Have) -> Any:
     return SimpleNamespace()
 
 
+def _closed(have: Have) -> Any:
+    deletion = have(Deletion)
+    deletion.dynamo.transact([deletion.closing("u1")])
+    return _everything(have)
+
+
 scenario(Deletion, "delete_person", lambda r, _: r.delete_person("u1"), _everything)
 scenario(Deletion, "delete_person", lambda r, _: r.delete_person("u1", words_too=True), _everything)
+scenario(Deletion, "finish_closed", lambda r, _: r.finish_closed("u1"), _closed)
 scenario(Deletion, "delete", lambda r, _: r.delete("Posts", "p1"), _family)
 scenario(Deletion, "delete", lambda r, _: r.delete("Association", "a1"), _family)

@@ -88,7 +88,7 @@ def test_codes_are_shown_to_no_other_connection(app, accounts, person, cookie):
     who, secret = person(), new_secret()
     _, codes = accounts.switch_on(who, secret, PASSWORD, code(secret), HERE)
     app.test.session_state["_handing_over"] = signed_in._HandOver(
-        START, "ticket", "/", signed_in._cookie(), codes
+        START, "/", signed_in._cookie(), "ticket", codes, ready=True
     )
     cookie(None)
     app.run()
