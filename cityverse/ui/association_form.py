@@ -36,6 +36,7 @@ def draw(page: Page, old: Association | None) -> None:
     form_id = old.id if old else st.session_state.setdefault(_ID, str(ULID()))
     blank = old or Association(form_id, "", page.now)
     st.caption(texts("association.form_help"))
+    _place(page, blank)
     with st.form(f"association-{form_id}", border=True):
         _fields(page, blank)
         st.form_submit_button(
@@ -45,7 +46,6 @@ def draw(page: Page, old: Association | None) -> None:
             on_click=_save,
             args=(page.store, old, form_id),
         )
-    _place(page, blank)
     st.button(texts("talk.cancel"), on_click=_leave, args=(old and old.id,))
 
 
@@ -64,6 +64,7 @@ def _fields(page: Page, one: Association) -> None:
         list(Activity),
         sorted(one.activities),
         format_func=lambda activity: texts(f"activity.{activity}"),
+        placeholder=texts("association.choose"),
         key=f"activities-{key}",
     )
     st.multiselect(
@@ -71,6 +72,7 @@ def _fields(page: Page, one: Association) -> None:
         GOALS,
         sorted(one.goals),
         format_func=lambda n: f"{n}. {texts(f'goal.{n}')}",
+        placeholder=texts("association.choose"),
         key=f"goals-{key}",
     )
     st.text_input(

@@ -65,6 +65,7 @@ def _filters(page: Page) -> tuple[list[str] | None, int | None, str]:
         page.texts("feed.search"),
         key="feed_q",
         type="search",
+        placeholder=page.texts("search.words"),
         max_chars=address.SEARCH_LONGEST,
         on_change=_to_first_page,
         width=240,

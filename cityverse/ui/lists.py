@@ -64,6 +64,8 @@ def _attached(page: Page, item: CityItem, *, shown: bool) -> dict[str, Any]:
 def _told_by(page: Page, item: CityItem) -> str:
     if item.by_resident:
         return page.texts("item.by_resident", name=item.by)
+    if item.kind is Kind.ASSOCIATION:
+        return ""  # its title is its name
     if not item.also:
         return item.by
     return f"{item.by} · {page.texts.count('item.also', len(item.also))}"

@@ -7,12 +7,15 @@ import functools
 
 import pytest
 from harness import CURSORS, FAULTS, TIMEOUT_AFTER, WRITES, connection, content, empty
-from helpers import NOW, clear, settings_for, source
+from helpers import LATER, NOW, association, clear, settings_for, source
+from people_helpers import user
 
-from cityverse.community import demo
+from cityverse.community import associations, demo, posting
 from cityverse.data import client
 from cityverse.data.store import over
-from cityverse.errors import CityVerseError
+from cityverse.domain.people import Role
+from cityverse.domain.posting import Draft
+from cityverse.errors import CityVerseError, NotAllowed, NotFound, WrongState
 from cityverse.news import poll
 from cityverse.news.parse import Entry
 from cityverse.news.places import CurrentLocator
@@ -61,6 +64,67 @@ def polled(on):
     Poller(store, read({})).store_entries(source(), ENTRIES, NOW)
 
 
+def peopled(on):
+    store = over(on.dynamo, CURSORS)
+    for name, role in (("ana", Role.CREATOR), ("zoe", Role.RESIDENT), ("max", Role.MANAGER)):
+        store.users.create(user(name, role=role))
+
+
+def scheduled(on):
+    """A draft is kept, scheduled, and published at its time."""
+    store = over(on.dynamo, CURSORS)
+    zoe = store.users.get("zoe")
+    draft = Draft("d1", "zoe", NOW, "Bal")
+    if store.posts.find("d1") is None:
+        posting.schedule(store, zoe, draft, LATER, NOW, most=1)
+    posting.publish_due(store, LATER, most=1)
+
+
+def posted(on):
+    peopled(on)
+    store = over(on.dynamo, CURSORS)
+    posting.publish(store, store.users.get("zoe"), Draft("d1", "zoe", NOW, "Bal"), NOW, most=1)
+
+
+def withdrawn(on):
+    """A post is edited, deleted, and gone after a while."""
+    store = over(on.dynamo, CURSORS)
+    zoe = store.users.get("zoe")
+    with contextlib.suppress(NotFound):
+        posting.edit(store, zoe, "d1", "Bal masqué", NOW)
+    posting.remove(store, zoe, "d1", NOW)
+    posting.remove_due(store, LATER)
+
+
+def founded(on):
+    """An association is founded, verified, and handed over to somebody invited."""
+    store = over(on.dynamo, CURSORS)
+    ana, zoe, max_ = (store.users.get(name) for name in ("ana", "zoe", "max"))
+    with contextlib.suppress(NotAllowed):  # it was handed over already
+        associations.found(store, ana, association("sow", rna="W751234567"), NOW)
+        associations.invite(store, ana, "sow", "zoe@example.org", NOW)
+        with contextlib.suppress(WrongState):
+            associations.accept(store, zoe, "sow")
+        if store.associations.get("sow").owner_id == "ana":
+            associations.offer(store, ana, "sow", "zoe")
+    associations.accept(store, zoe, "sow")
+    request = store.verifications.find("sow")
+    with contextlib.suppress(WrongState):
+        associations.decide(store, max_, request, NOW, accepted=True, reason="")
+
+
+def closed(on):
+    """An association is closed and gone after a while."""
+    store = over(on.dynamo, CURSORS)
+    associations.close(store, store.users.get("zoe"), "sow", NOW)
+    posting.remove_due(store, LATER)
+
+
+def founded_first(on):
+    peopled(on)
+    founded(on)
+
+
 def check(on, prepare, task, faults, every):
     """Broken at a call and done again, a task leaves what it leaves undisturbed."""
     on.heal()
@@ -92,6 +156,10 @@ TASKS = {
     "fill": (lambda on: None, filled),
     "remove": (filled, removed),
     "poll": (lambda on: None, polled),
+    "schedule": (peopled, scheduled),
+    "withdraw": (posted, withdrawn),
+    "found": (peopled, founded),
+    "close": (founded_first, closed),
 }
 
 
