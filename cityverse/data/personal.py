@@ -65,7 +65,7 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
 }
 WITHHELD: Mapping[str, tuple[str, ...]] = {
     # The key of the person is no fact about them; what secures the account stays secret.
-    "User": ("password_hash", "session_version"),
+    "User": ("password_hash", "session_version", "second_factor"),
     "Notification": ("actor_id",),
     "Report": ("assigned_to", "decision_id"),
     "Posts": (
