@@ -51,7 +51,8 @@ def _set_up(page: Page, user: User, secret: str) -> None:
     picture = second_factor.picture(secret, user.email or "")
     st.image(picture, width=_PICTURE_WIDTH)
     st.caption(texts("second.key"))
-    st.code(" ".join(secret[n : n + 4] for n in range(0, len(secret), 4)), language=None)
+    grouped = " ".join(secret[n : n + 4] for n in range(0, len(secret), 4))
+    st.code(grouped, language=None, wrap_lines=True)
     with st.form("second_factor_form", border=False):
         code = sign_in.code_input(page, "second.code", "second_factor_code")
         password = _password(page, "second_factor_password")
