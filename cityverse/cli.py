@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from cityverse import __version__, settings
 from cityverse.domain.people import Role
 from cityverse.errors import CityVerseError, InputError
 from cityverse.processes import follow_parent
+from cityverse.telemetry import start_logging
 
 if TYPE_CHECKING:
     from cityverse.data.client import Dynamo
@@ -40,10 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers with its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        logging.basicConfig(
-            level=settings.current().log_level,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        start_logging(settings.current())
         command: Command = options.command
         return command(options)
     except CityVerseError as error:

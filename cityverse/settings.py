@@ -261,7 +261,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CITYVERSE_METRICS_FROM",
         "",
-        "addresses or networks that may read /_stcore/metrics; empty means nobody",
+        "addresses or networks that may read /_stcore/metrics and /metrics; empty means nobody",
         _networks,
     ),
     Setting(
@@ -291,6 +291,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CITYVERSE_SMTP_USER", "", "name to sign in with at the mail server"),
     Setting("CITYVERSE_SMTP_PASSWORD", "", "password at the mail server"),
     Setting("CITYVERSE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
+    Setting(
+        "CITYVERSE_LOG_FORMAT",
+        "text",
+        "`text`, or `json`: one line an event, people and requests hashed",
+        _one_of("text", "json"),
+    ),
+    Setting(
+        "CITYVERSE_METRICS",
+        "off",
+        "`off`, `prometheus` (route /metrics, for CITYVERSE_METRICS_FROM) or `emf` (CloudWatch)",
+        _one_of("off", "prometheus", "emf"),
+    ),
     Setting("AWS_DEFAULT_REGION", "eu-west-3", "region of the tables and buckets"),
     Setting("AWS_ACCESS_KEY_ID", "", "access key; empty means the role of the machine"),
     Setting("AWS_SECRET_ACCESS_KEY", "", "secret of the access key"),
@@ -348,6 +360,8 @@ class Settings:
     smtp_user: str
     smtp_password: str = field(repr=False)
     log_level: str
+    log_format: Literal["text", "json"]
+    metrics: Literal["off", "prometheus", "emf"]
     aws_region: str
     aws_access_key_id: str
     aws_secret_access_key: str

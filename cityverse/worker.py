@@ -19,6 +19,7 @@ from cityverse.map.realcity import Keeper
 from cityverse.news import feeds
 from cityverse.news.poll import Poller, Result
 from cityverse.settings import Settings
+from cityverse.telemetry import tell_round
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def run(settings: Settings) -> int:
             real_city.look()
             _round(store, poller, settings, stop)
             finish_deletions(store)
+            tell_round(settings)
             if datetime.now(UTC) >= sweep_at:
                 sweep_at = datetime.now(UTC) + _SWEEP_EVERY
                 log.info("missions: %s", missions.tend(store, datetime.now(UTC), back=_back(first)))

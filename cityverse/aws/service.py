@@ -155,6 +155,8 @@ def _environment() -> Json:
         "CITYVERSE_TILE_ORIGINS": sub("https://${Cdn}", Cdn=imported("CdnDomain")),
         "CITYVERSE_MAIL": "ses",
         "CITYVERSE_MAIL_FROM": ref("MailFrom"),
+        "CITYVERSE_LOG_FORMAT": "json",
+        "CITYVERSE_METRICS": "emf",
         "AWS_DEFAULT_REGION": REGION,
     }
 

@@ -39,6 +39,7 @@ from cityverse.errors import (
     StoreUnavailable,
 )
 from cityverse.settings import Settings
+from cityverse.telemetry import trace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -256,9 +257,11 @@ def _client(
     core = botocore.session.get_session()
     core.register_component("data_loader", _LOADER)
     try:
-        return boto3.session.Session(botocore_session=core).client(service, **parameters)
+        client = boto3.session.Session(botocore_session=core).client(service, **parameters)
     except ValueError as error:  # an address or region that is none
         raise StoreMisconfigured(str(error)) from error
+    trace(client.meta.events)
+    return client
 
 
 class Dynamo:

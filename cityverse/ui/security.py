@@ -19,7 +19,7 @@ from cityverse.data.objects import public_addresses
 from cityverse.settings import IPNetwork, Settings
 
 _INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
-_METRICS = "/_stcore/metrics"
+_METRICS = ("/_stcore/metrics", "/metrics")
 # A way to drive pages without a browser; it knows nothing of cookies and of ours nothing.
 _REFUSED = ("/_stcore/agent", "/_stcore/script-health-check")
 _YEAR = 31_536_000

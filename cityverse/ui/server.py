@@ -17,6 +17,7 @@ from cityverse.map import http as map_http
 from cityverse.map import tiles
 from cityverse.map.publish import PublishedSet
 from cityverse.settings import Settings
+from cityverse.telemetry import FIGURES
 from cityverse.ui import media, outputs, personal
 from cityverse.ui.security import Security
 
@@ -34,6 +35,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
     viewer_of = http.viewer_of(settings, accounts)
     return [
         Route("/healthz", _health),
+        *([Route("/metrics", _metrics)] if settings.metrics == "prometheus" else []),
         *map_http.routes(tiles_folder(settings)),
         *http.routes(settings, accounts),
         *media.routes(settings, viewer_of),
@@ -65,6 +67,11 @@ async def _missing(_: Request) -> PlainTextResponse:
 # Below these nothing is a page, so nothing is answered with one.
 _PREFIXES = ("tiles", "map", "m", "upload", "session", "me")
 _ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in _PREFIXES]
+
+
+async def _metrics(_: Request) -> PlainTextResponse:
+    """Who may read it is decided by ``Security``, as for Streamlit's own figures."""
+    return PlainTextResponse(FIGURES.as_prometheus())
 
 
 async def _health(_: Request) -> JSONResponse:
