@@ -7,7 +7,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_test_the_documentation_names_exists():
-    text = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
+    pages = [ROOT / "docs" / name for name in ("aws.md", "recovery.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     code = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
     named = set(re.findall(r"`(test_[a-z_0-9]+)`", text))
     assert len(named) > 30
