@@ -81,6 +81,6 @@ class Verification:
             check_optional_id(name, getattr(self, name))
         check_choice("status", self.status, VerificationStatus)
         declined = self.status is VerificationStatus.DECLINED
-        check_text("reason", self.reason, longest=REASON_LONGEST, required=declined)
+        check_text("verification_reason", self.reason, longest=REASON_LONGEST, required=declined)
         check_time("created", self.created)
         check_time("decided_at", self.decided_at)

@@ -37,6 +37,7 @@ from cityverse.ui.texts import LANGUAGES, Texts, catalogue
 ROOT = Path(__file__).parents[2]
 # The fields whose rule a page tells.
 FIELDS = (
+    "verification_reason",
     *("email", "password", "first_name", "last_name", "consent", "role"),
     *("title", "ends", "places", "reason", "times"),
     *("image", "pdf", "media", "links", "text", "due", "location"),
