@@ -72,7 +72,8 @@ class CityItem:
     ``by`` is the source or the association; ``when`` the time that matters (when
     published or written, or when it starts); ``published`` when it came to stand here;
     ``key`` is ``kind:id``; ``also`` are other articles of the same story; ``files`` are ids
-    of pictures, films and documents with what each is, ``previews`` the links it names.
+    of pictures, films and documents with what each is, ``previews`` the links it names;
+    ``corrected`` says that a reader named the place.
     """
 
     kind: Kind
@@ -87,6 +88,7 @@ class CityItem:
     location: Location | None = None
     places_left: int | None = None
     demo: bool = False
+    corrected: bool = False
     also: tuple[CityItem, ...] = ()
     files: tuple[tuple[str, MediaKind], ...] = ()
     previews: tuple[LinkPreview, ...] = ()
@@ -240,6 +242,7 @@ def _of_article(article: Article) -> CityItem:
         link=article.link,
         location=article.location,
         demo=article.demo,
+        corrected=article.correction is not None,
     )
 
 

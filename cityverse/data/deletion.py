@@ -10,8 +10,9 @@ What was given and confirmed stays where its campaign goes: the accounts need it
 names campaign and association itself.
 
 With an account goes what is only its person's: follows, reactions, awards, notifications,
-attendances and applications, with all counters and places. What others need, or the law,
-stays without their name: contributions, reports, posts, comments, associations.
+attendances, applications and what they proposed for articles, with all counters and places.
+What others need, or the law, stays without their name: contributions, reports, posts,
+comments, associations.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from cityverse.data.media import MediaRepository
 from cityverse.data.missions import MissionRepository
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
+from cityverse.data.proposals import ProposalRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.registry import (
     ACTOR_INDEX,
@@ -114,6 +116,7 @@ OF_PERSON: tuple[Rows, ...] = (
     Rows("Message", "user_id", USER_INDEX.name),
     Rows("Donations", "user_id", "user_id-index"),
     Rows("Report", "reporter_id", REPORTER_INDEX.name),
+    Rows("Proposal", "user_id", USER_INDEX.name),
     Rows("Comment", "user_id", USER_INDEX.name),
     _POSTS_OF_PERSON,
     Rows("Association", "owner_id", OWNER_INDEX.name),
@@ -142,6 +145,7 @@ class Deletion:
         self._applications = ApplicationRepository(dynamo, cursors)
         self._contributions = ContributionRepository(dynamo, cursors)
         self._reports = ReportRepository(dynamo, cursors)
+        self._proposals = ProposalRepository(dynamo, cursors)
         self._comments = CommentRepository(dynamo, cursors)
         self._posts = PostRepository(dynamo, cursors)
         self._associations = AssociationRepository(dynamo, cursors)
@@ -375,6 +379,7 @@ class Deletion:
             "Application": (self._applications, self._delete_application),
             "Donations": (self._contributions, self._contributions.anonymise),
             "Report": (self._reports, self._reports.anonymise),
+            "Proposal": (self._proposals, self._proposals.delete),
             "Comment": (comments, comments.delete if words_too else comments.anonymise),
             "Posts": (posts, self._delete_post if words_too else posts.anonymise),
             "Association": (self._associations, self._associations.disown),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from cityverse.data import codec
 from cityverse.data.client import Item
@@ -59,6 +60,14 @@ class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
     def withdraw(self, article: Article, now: datetime) -> Article:
         """Leave a tombstone in place of an article; raises VersionConflict when it changed."""
         return self.replace(article, withdrawn(article, now))
+
+    def replace_along(self, old: Article, new: Article, along: Sequence[dict[str, Any]]) -> Article:
+        """``replace`` in one transaction with further writes.
+
+        Raises ConditionFailed where only one of these fails.
+        """
+        self._enter_bucket(new)
+        return self._replace(old, new, along)
 
     def of_source(self, source_id: str, *, most: int) -> list[Article]:
         """The newest articles of a source, at most so many."""

@@ -47,6 +47,9 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
     ),
     # Who decides on a report, and how, is not the person's own.
     Rows("Report", "reporter_id", "reporter-index"): ("target", "reason", "text", "status"),
+    Rows("Proposal", "user_id", "user-index"): (
+        *("article_id", "location", "text", "status", "decided_at", "reason"),
+    ),
     Rows("Comment", "user_id", "user-index"): (
         *("post_id", "parent_id", "user_name", "text", "edited_at", "deleted"),
     ),
@@ -68,6 +71,7 @@ WITHHELD: Mapping[str, tuple[str, ...]] = {
     "User": ("password_hash", "session_version", "second_factor"),
     "Notification": ("actor_id",),
     "Report": ("assigned_to", "decision_id"),
+    "Proposal": ("request", "expires_at"),
     "Posts": (
         *("reactions_like", "reactions_love", "reactions_haha", "reactions_wow"),
         *("reactions_sad", "reactions_angry", "comments"),

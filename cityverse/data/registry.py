@@ -181,6 +181,18 @@ TABLES: tuple[Table, ...] = (
         "what moderators decided, and why",
         indexes=(Index("target-index", "target", "order"),),
     ),
+    Table(
+        "Proposal",
+        "where readers say an article is",
+        indexes=(Index("status-index", "status", "order"), USER_INDEX),
+        ttl="expires",
+    ),
+    Table(
+        "Alias",
+        "names of places that managers accepted",
+        partition="gazetteer",
+        sort="words",
+    ),
     Table("Rollup", "daily figures", partition="series", sort="day"),
     Table("Claim", "values that must be unique, and who has them"),
     Table(

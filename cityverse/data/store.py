@@ -32,6 +32,7 @@ from cityverse.data.news import NewsRepository
 from cityverse.data.notifications import NotificationRepository
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
+from cityverse.data.proposals import AliasRepository, ProposalRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.removals import RemovalRepository
 from cityverse.data.reports import DecisionRepository, ReportRepository
@@ -74,6 +75,8 @@ class Store:
     notifications: NotificationRepository
     reports: ReportRepository
     decisions: DecisionRepository
+    proposals: ProposalRepository
+    aliases: AliasRepository
     rollups: RollupRepository
     revoked: RevokedTokens
     links: LinkRepository
@@ -113,6 +116,7 @@ class Store:
             self.contributions,
             self.badges,
             self.reports,
+            self.proposals,
         )
         return {repository.table: repository for repository in own}
 
@@ -174,6 +178,8 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         notifications=NotificationRepository(dynamo, cursors),
         reports=ReportRepository(dynamo, cursors),
         decisions=DecisionRepository(dynamo, cursors),
+        proposals=ProposalRepository(dynamo, cursors),
+        aliases=AliasRepository(dynamo),
         rollups=RollupRepository(dynamo),
         revoked=RevokedTokens(dynamo),
         links=LinkRepository(dynamo),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -205,12 +206,33 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """That an article is where a reader said, as a manager accepted.
+
+    ``found`` is where its own words put it, kept as they change: there it returns when
+    the correction is taken back.
+    """
+
+    proposal_id: str
+    made_at: datetime
+    found: Location | None = None
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_id("correction.proposal_id", self.proposal_id)
+        check_time("correction.made_at", self.made_at)
+        if self.found is not None:
+            self.found.check()
+
+
+@dataclass(frozen=True, slots=True)
 class Article:
     """One news item of a source: a title, a short summary and a link to the original.
 
     ``content_hash`` tells an update from a repetition; ``entry_hash`` finds it by the id
     that its feed gives it. ``location`` is None for news of the whole city, the region or
-    elsewhere: listed, without a pin. ``language`` is an ISO 639-1 code. One that is
+    elsewhere: listed, without a pin; where there is a ``correction``, it is what that says,
+    whatever the feed says later. ``language`` is an ISO 639-1 code. One that is
     ``withdrawn_at`` a time is a tombstone: empty, on no list, kept so that its feed does
     not bring it back.
     """
@@ -226,6 +248,7 @@ class Article:
     image: str | None = None
     updated: datetime | None = None
     location: Location | None = None
+    correction: Correction | None = None
     language: str | None = None
     topics: tuple[Topic, ...] = ()
     content_hash: str = ""
@@ -252,8 +275,32 @@ class Article:
             check_time(name, getattr(self, name))
         if self.location is not None:
             self.location.check()
+        if self.correction is not None:
+            self.correction.check()
         for topic in self.topics:
             topic.check()
+
+
+def updated(stored: Article, fresh: Article, names: Iterable[str]) -> Article:
+    """The stored article with what its feed says now in these fields; a correction stands."""
+    changes = {name: getattr(fresh, name) for name in names}
+    if stored.correction is not None:
+        changes["location"] = stored.location
+        changes["correction"] = replace(stored.correction, found=fresh.location)
+    return replace(stored, **changes)
+
+
+def corrected(article: Article, location: Location | None, correction: Correction) -> Article:
+    """The article where a reader said; an earlier correction leaves what the words said."""
+    found = article.location if article.correction is None else article.correction.found
+    return replace(article, location=location, correction=replace(correction, found=found))
+
+
+def uncorrected(article: Article) -> Article:
+    """The article where its own words put it."""
+    if article.correction is None:
+        return article
+    return replace(article, location=article.correction.found, correction=None)
 
 
 def withdrawn(article: Article, now: datetime) -> Article:

@@ -27,6 +27,8 @@ class Topic(StrEnum):
     EVENT_CHANGED = "event_changed"
     CONTRIBUTION = "contribution"
     AWARD = "award"
+    PLACE_ACCEPTED = "place_accepted"
+    PLACE_DECLINED = "place_declined"
     REPORT_DECIDED = "report_decided"
     DECISION = "decision"
     ACCOUNT = "account"

@@ -27,7 +27,7 @@ class Precision(StrEnum):
 class Evidence:
     """The exact words that located an item, and where they stand in it.
 
-    ``field`` is ``title``, ``summary`` or ``feed`` (the source gave coordinates);
+    ``field`` is ``title``, ``summary``, ``feed`` (the source gave coordinates) or ``reader``;
     ``start`` and ``end`` are offsets in characters: ``text[start:end] == words``.
     """
 
@@ -38,8 +38,8 @@ class Evidence:
 
     def check(self) -> None:
         """Raise InvalidField when a field breaks its rule."""
-        if self.field not in {"title", "summary", "feed"}:
-            raise InvalidField("evidence.field", "must be title, summary or feed")
+        if self.field not in {"title", "summary", "feed", "reader"}:
+            raise InvalidField("evidence.field", "must be title, summary, feed or reader")
         check_text("evidence.words", self.words, longest=200, required=False)
         if self.start < 0 or self.end - self.start != len(self.words):
             raise InvalidField("evidence.start", "offsets and words do not agree")

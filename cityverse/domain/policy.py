@@ -29,6 +29,7 @@ class Action(StrEnum):
     ATTEND = "attend"
     GIVE = "give"
     REPORT = "report"
+    PROPOSE_PLACE = "propose_place"
     APPEAL = "appeal"
     FOUND_ASSOCIATION = "found_association"
     PUBLISH = "publish"
@@ -38,6 +39,7 @@ class Action(StrEnum):
     MODERATE = "moderate"
     VERIFY_ASSOCIATION = "verify_association"
     MANAGE_SOURCES = "manage_sources"
+    DECIDE_PLACES = "decide_places"
     MANAGE_MAP = "manage_map"
     SEE_HEALTH = "see_health"
     GRANT_ROLE = "grant_role"
@@ -85,6 +87,7 @@ RULES: dict[Action, Rule] = {
     Action.ATTEND: Rule(Role.RESIDENT),
     Action.GIVE: Rule(Role.RESIDENT),
     Action.REPORT: Rule(Role.RESIDENT),
+    Action.PROPOSE_PLACE: Rule(Role.RESIDENT),
     Action.APPEAL: Rule(Role.RESIDENT, Tie.THEIRS),
     Action.FOUND_ASSOCIATION: Rule(Role.CREATOR),
     Action.PUBLISH: Rule(Role.RESIDENT, Tie.EDITOR),
@@ -94,6 +97,7 @@ RULES: dict[Action, Rule] = {
     Action.MODERATE: Rule(Role.MANAGER),
     Action.VERIFY_ASSOCIATION: Rule(Role.MANAGER),
     Action.MANAGE_SOURCES: Rule(Role.MANAGER),
+    Action.DECIDE_PLACES: Rule(Role.MANAGER),
     Action.MANAGE_MAP: Rule(Role.MANAGER),
     Action.SEE_HEALTH: Rule(Role.MANAGER),
     Action.GRANT_ROLE: Rule(Role.ADMIN),

@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -25,7 +25,7 @@ from cityverse.errors import FetchError, InputError, ToolError
 from cityverse.news import opendata
 from cityverse.news.compile import Row, compile_rows
 from cityverse.news.fetch import Limits, fetch
-from cityverse.news.gazetteer import COLUMNS, Gazetteer, Outlines, load, read_table
+from cityverse.news.gazetteer import COLUMNS, Gazetteer, Name, Outlines, load, read_table
 from cityverse.news.locate import Locator
 
 log = logging.getLogger(__name__)
@@ -307,17 +307,19 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).lstrip("#")
 
 
-def load_completed(data_dir: Path) -> Gazetteer:
-    """The shipped places and those of the last update; a table that is broken is left out."""
+def load_completed(data_dir: Path, learned: Sequence[tuple[str, Name]] = ()) -> Gazetteer:
+    """The shipped places, those of the last update, and ``learned`` names.
+
+    A table that is broken is left out.
+    """
     table = data_dir / FOLDER / TABLE
-    if not table.is_file():
-        return load()
-    try:
-        further = list(read_table(table))
-    except InputError as error:
-        log.error("the places of the last update are left out: %s", error)
-        return load()
-    return load(further=further)
+    further: list[tuple[str, Name]] = []
+    if table.is_file():
+        try:
+            further = list(read_table(table))
+        except InputError as error:
+            log.error("the places of the last update are left out: %s", error)
+    return load(further=[*further, *learned])
 
 
 class CurrentLocator:
@@ -326,6 +328,7 @@ class CurrentLocator:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._lock = threading.Lock()
+        self._learned: tuple[tuple[str, Name], ...] = ()
         self._made_of = self._stamp()
         self._locator = Locator(load_completed(data_dir))
 
@@ -334,9 +337,20 @@ class CurrentLocator:
         with self._lock:
             stamp = self._stamp()
             if stamp != self._made_of:
-                self._locator = Locator(load_completed(self._data_dir))
-                self._made_of = stamp
+                self._make(stamp)
             return self._locator
+
+    def use(self, learned: Iterable[tuple[str, Name]]) -> None:
+        """Know these names beside those of the tables, and no others that were learned."""
+        wanted = tuple(learned)
+        with self._lock:
+            if wanted != self._learned:
+                self._learned = wanted
+                self._make(self._stamp())
+
+    def _make(self, stamp: tuple[int, int, int] | None) -> None:
+        self._locator = Locator(load_completed(self._data_dir, self._learned))
+        self._made_of = stamp
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

@@ -26,6 +26,7 @@ from cityverse.domain.news import (
     SourceStatus,
     after_failure,
     after_success,
+    updated,
 )
 from cityverse.domain.places import EAST, NORTH, SOUTH, WEST, Evidence, Location, Precision
 from cityverse.errors import (
@@ -37,6 +38,7 @@ from cityverse.errors import (
     StoreError,
     VersionConflict,
 )
+from cityverse.news.aliases import as_name
 from cityverse.news.dates import EARLIEST
 from cityverse.news.feeds import FeedConfig
 from cityverse.news.fetch import Fetched, fetch
@@ -60,6 +62,7 @@ _ASKED_ELSEWHERE = "asked by another worker just now"
 _HOST_PAUSE = 1.0
 # So many stories behind one link: it leads to a section, not to a story.
 _STORIES_OF_SECTION = 3
+_TRIES = 5
 # What an article takes over from its feed with each update.
 _FROM_FEED = (
     *("title", "summary", "author", "image", "link", "updated", "location"),
@@ -178,6 +181,8 @@ class Poller:
 
     def poll(self, sources: Sequence[Source], stop: threading.Event) -> list[Result]:
         """Poll several hosts at once but one source a host; stops between sources."""
+        if sources:
+            self._locator.use(map(as_name, self._store.aliases.all()))
         by_host: dict[str, list[Source]] = defaultdict(list)
         for source in sources:
             by_host[urlsplit(source.url).hostname or ""].append(source)
@@ -346,10 +351,21 @@ class Poller:
         if stored.withdrawn_at is not None:  # as long as it is offered, it stays withdrawn
             self._replace(stored, replace(stored, expires_at=article.expires_at))
             return False
-        # The first publication time stays: an update must not jump to the top as new.
-        return self._replace(
-            stored, replace(stored, **{name: getattr(article, name) for name in _FROM_FEED})
-        )
+        for _ in range(_TRIES):
+            # The first publication time stays: an update must not jump to the top as new.
+            try:
+                self._store.news.replace(stored, updated(stored, article, _FROM_FEED))
+                return True
+            except InvalidField as error:
+                log.info("an update of %s is left out: %s", article.source_id, error)
+                return False
+            except VersionConflict:
+                # A reader's correction came in between; the feed need not say this again.
+                now = self._store.news.known([article.id]).get(article.id)
+                if now is None or now.withdrawn_at or not self._differs(now, article):
+                    return False
+                stored = now
+        return False
 
     def _replace(self, stored: Article, article: Article) -> bool:
         try:

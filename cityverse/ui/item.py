@@ -10,11 +10,13 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import applying, markup, outputs, posted, talking
+from cityverse.ui import applying, markup, outputs, placing, posted, talking
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
 _SAME_PLACE = 30
+# From which score on a place is so certain; below .5 an article has none.
+CERTAINTY = (("high", 0.9), ("good", 0.7), ("fair", 0.0))
 _WIDE = (Precision.QUARTIER, Precision.ARRONDISSEMENT)
 
 
@@ -30,7 +32,9 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
         if item.location is not None:
             st.html(_whereabouts(page, item, item.location))
         else:
-            st.caption(page.texts("item.no_place"))
+            st.caption(page.texts("evidence.no_place" if item.corrected else "item.no_place"))
+        if item.kind is Kind.NEWS:
+            placing.draw(page, item)
         if item.also:
             st.html(_also(page, item))
         posted.share(page, item)
@@ -51,6 +55,7 @@ def close() -> None:
     st.session_state.pop("open_item", None)
     st.query_params.pop("item", None)
     talking.close()
+    placing.close()
 
 
 def _body(page: Page, item: CityItem) -> str:
@@ -121,12 +126,19 @@ def _reason(page: Page, item: CityItem, location: Location) -> str:
         return markup.text(
             texts("evidence.stated_resident" if item.by_resident else "evidence.stated")
         )
+    if item.corrected:
+        return markup.text(texts("evidence.reader"))
     words = [e for e in location.evidence if e.field in {"title", "summary"}]
     if not words:
         return markup.text(texts("evidence.feed"))
     quoted = ", ".join(f"<mark>{markup.text(e.words)}</mark>" for e in words)
-    certainty = markup.text(texts("evidence.certainty", percent=round(location.score * 100)))
+    certainty = markup.text(texts(f"certainty.{certainty_of(location.score)}"))
     return f"{markup.text(texts('evidence.words'))} {quoted}. {certainty}"
+
+
+def certainty_of(score: float) -> str:
+    """How sure a place is, in a word of the catalogue; ``score`` lies between 0 and 1."""
+    return next(word for word, least in CERTAINTY if score >= least)
 
 
 def _nearby(page: Page, around: list[tuple[CityItem, int]]) -> None:

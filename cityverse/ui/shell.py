@@ -67,6 +67,13 @@ PAGES = (
         "pages/Sources.py", "/Sources", ":material/rss_feed:", "nav.sources", Action.MANAGE_SOURCES
     ),
     PageLink(
+        "pages/Places.py",
+        "/Places",
+        ":material/wrong_location:",
+        "nav.places",
+        Action.DECIDE_PLACES,
+    ),
+    PageLink(
         "pages/Buildings.py",
         "/Buildings",
         ":material/location_city:",

@@ -33,6 +33,7 @@ from cityverse.data.news import NewsRepository
 from cityverse.data.notifications import NotificationRepository
 from cityverse.data.posts import PostRepository
 from cityverse.data.products import ProductRepository
+from cityverse.data.proposals import AliasRepository, ProposalRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.removals import Removal, RemovalRepository
 from cityverse.data.reports import DecisionRepository, ReportRepository
@@ -45,6 +46,7 @@ from cityverse.data.throttles import Limit, Throttles
 from cityverse.data.users import UserRepository
 from cityverse.domain.applications import ApplicationState
 from cityverse.domain.community import AuthorKind
+from cityverse.domain.corrections import Alias, Proposal, ProposalStatus
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
@@ -115,6 +117,18 @@ def _with(*wanted: tuple[type[Any], Any]) -> Callable[[Have], Any]:
     return prepare
 
 
+def decided(proposal: Proposal, status: ProposalStatus) -> Proposal:
+    return replace(proposal, status=status, decided_at=NOW, version=proposal.version + 1)
+
+
+def _learned(have: Have) -> None:
+    _with(A_USER, (ProposalRepository, A_PROPOSAL))(have)
+    old = have(ProposalRepository).get("w1")
+    news = have(NewsRepository).create(article(expires_at=LATER))
+    accepted = decided(old, ProposalStatus.ACCEPTED)
+    have(ProposalRepository).accept(old, accepted, (news, news), None, AN_ALIAS)
+
+
 AN_ASSOCIATION = (
     AssociationRepository,
     association(name="Les Semeurs", rna="W751234567", demo=True),
@@ -129,6 +143,10 @@ A_MISSION = (MissionRepository, mission(starts=LATER, places=1, location=locatio
 AN_EVENT = (EventRepository, event(starts=LATER, ends=LATER, location=location()))
 A_CAMPAIGN = (CampaignRepository, a_campaign(id="c1"))
 A_PRODUCT = (ProductRepository, a_product(id="pr1", name="Panier"))
+A_PROPOSAL = Proposal("w1", "n1", NOW, "q1", "u1", location(18), expires_at=LATER)
+AN_ALIAS = Alias(
+    "stade bouin", "Stade Bouin", "Stade Jean-Bouin", "stadium", 48.84, 2.25, (16,), 100, NOW
+)
 AN_APPLICATION = (ApplicationRepository, an_application("m1"))
 A_COMMENT = (CommentRepository, a_comment("p1", id="k1"))
 A_GIFT = (ContributionRepository, a_contribution("c1", id="g1"))
@@ -150,6 +168,29 @@ scenario(
     lambda r, a: r.withdraw(a, LATER),
     _with((NewsRepository, article(expires_at=LATER, location=location()))),
 )
+_life(ProposalRepository, A_PROPOSAL, {"text": "Encore"}, _with(A_USER))
+scenario(
+    ProposalRepository,
+    "decline",
+    lambda r, p: r.decline(p, decided(p, ProposalStatus.DECLINED), notification()),
+    _with(A_USER, (ProposalRepository, A_PROPOSAL)),
+)
+scenario(
+    ProposalRepository,
+    "accept",
+    lambda r, pair: r.accept(
+        pair[0],
+        decided(pair[0], ProposalStatus.ACCEPTED),
+        (pair[1], replace(pair[1], location=location(18))),
+        notification(),
+        AN_ALIAS,
+    ),
+    lambda have: (
+        _with(A_USER, (ProposalRepository, A_PROPOSAL))(have),
+        have(NewsRepository).create(article(expires_at=LATER)),
+    ),
+)
+scenario(AliasRepository, "forget", lambda r, _: r.forget("stade bouin"), _learned)
 _life(SourceRepository, source(), {"name": "La Gazette"}, _nothing)
 _life(ReportRepository, report(), {"text": "Encore"}, _with(A_USER))
 _life(*A_COMMENT, {"text": "Merci !"}, _with(A_USER, AN_ASSOCIATION, A_POST))

@@ -159,7 +159,7 @@ def test_the_dialog_shows_words_certainty_and_what_is_near(app, city):
     html = app.html()
     assert "<mark>rue des Martyrs</mark>" in html
     assert "à la rue près" in html
-    assert "90 %" in html
+    assert "Certitude : très forte." in html
     assert any("Planter la haie" in button.label for button in app.test.button)
 
 

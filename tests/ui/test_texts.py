@@ -28,6 +28,7 @@ from cityverse.ui import (
     associations,
     buildings,
     composer,
+    item,
     lists,
     sources,
     video,
@@ -42,6 +43,7 @@ FIELDS = (
     *("title", "ends", "places", "reason", "times"),
     *("image", "pdf", "media", "links", "text", "due", "location"),
     *("name", "description", "website", "rna"),
+    *("proposal", "alias"),
 )
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -106,6 +108,7 @@ def _used_by_enumerations():
     roles = {f"role.{role}" for role in Role}
     reasons = {f"reason.{word}" for word in sources.REASONS}
     uploads = {f"upload.{name}" for name in video._WORDS}
+    certainty = {f"certainty.{word}" for word, _ in item.CERTAINTY}
     sets = {f"buildings.set_{name}" for name in buildings.KNOWN}
     tools = {f"post.tool.{name}" for name in composer.TOOLS}
     attached = {f"attached.{name}.{form}" for name in lists.ATTACHED for form in ("one", "other")}
@@ -125,6 +128,7 @@ def _used_by_enumerations():
         | bodies
         | tools
         | attached
+        | certainty
         | uploads
         | fields
         | roles
