@@ -68,7 +68,7 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
 }
 WITHHELD: Mapping[str, tuple[str, ...]] = {
     # The key of the person is no fact about them; what secures the account stays secret.
-    "User": ("password_hash", "session_version", "second_factor"),
+    "User": ("password_hash", "session_version", "second_factor", "calendar_version"),
     "Notification": ("actor_id",),
     "Report": ("assigned_to", "decision_id"),
     "Proposal": ("request", "expires_at"),

@@ -106,7 +106,8 @@ class User:
     """A person with an account.
 
     ``password_hash`` is None where a new password must be set before signing in.
-    ``session_version`` is raised to end all sessions. ``goals`` are numbers of
+    ``session_version`` is raised to end all sessions, ``calendar_version`` to
+    let the private address of the calendar no longer answer. ``goals`` are numbers of
     Sustainable Development Goals, 1 to 17. ``score``, ``hours``, ``following``,
     ``last_seen`` and ``notified_until`` are written by what causes them, never by an edit.
     """
@@ -120,6 +121,7 @@ class User:
     role: Role = Role.RESIDENT
     status: Status = Status.ACTIVE
     session_version: int = 1
+    calendar_version: int = 1
     consents: tuple[Consent, ...] = ()
     verified_at: datetime | None = None
     second_factor: SecondFactor | None = field(default=None, repr=False)
@@ -155,7 +157,7 @@ class User:
         check_text("description", self.description, longest=DESCRIPTION_LONGEST, required=False)
         for name in ("profile_media_id", "banner_media_id"):
             check_optional_id(name, getattr(self, name))
-        for name in ("score", "hours", "following", "session_version"):
+        for name in ("score", "hours", "following", "session_version", "calendar_version"):
             check_whole(name, getattr(self, name))
         check_between("consents", len(self.consents), 0, CONSENTS_MOST)
         for consent in self.consents:

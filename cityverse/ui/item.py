@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import applying, markup, outputs, placing, posted, talking
+from cityverse.ui import applying, attending, markup, outputs, placing, posted, talking
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -44,6 +44,8 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             talking.draw(page, item.id)
         elif item.kind is Kind.MISSION:
             applying.draw(page, item.id)
+        elif item.kind is Kind.EVENT:
+            attending.draw(page, item.id)
         elif item.kind is Kind.ASSOCIATION:
             talking.draw_follow(page, item.id)
 

@@ -59,7 +59,7 @@ def draw_new(page: Page) -> None:
     )
     form_id = st.session_state.setdefault(_NEW, str(ULID()))
     form = _fields(page, form_id, association, None)
-    rhythm, times = _series(page, form_id)
+    rhythm, times = series(page, form_id)
     form = replace(form, rhythm=rhythm, times=times)
     with st.container(horizontal=True):
         for text, draft in (("mission.publish", False), ("mission.keep_draft", True)):
@@ -164,7 +164,8 @@ def _index(choices: list[MissionType] | list[MissionDuration], chosen: str | Non
     return 0 if chosen is None else 1 + [str(one) for one in choices].index(str(chosen))
 
 
-def _series(page: Page, key: str) -> tuple[Rhythm, int]:
+def series(page: Page, key: str) -> tuple[Rhythm, int]:
+    """Draw how often it takes place, and how many times; answers with both."""
     texts = page.texts
     left, right = st.columns(2)
     rhythm = left.selectbox(

@@ -52,7 +52,7 @@ _Write = Callable[[Texts, str, Filter, "list[CityItem]"], bytes]
 
 def routes(settings: Settings) -> list[BaseRoute]:
     """The routes over the store of these settings."""
-    store = _Connection(settings)
+    store = Connection(settings)
     return [
         Route(ATOM, _route(store, _atom, "application/atom+xml"), methods=["GET", "HEAD"]),
         Route(GEOJSON, _route(store, _geojson, "application/geo+json"), methods=["GET", "HEAD"]),
@@ -60,8 +60,8 @@ def routes(settings: Settings) -> list[BaseRoute]:
     ]
 
 
-class _Connection:
-    """The store, connected with when it is first asked for."""
+class Connection:
+    """Calling it gives the store, connected with when it is first asked for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -69,6 +69,7 @@ class _Connection:
         self._store: Store | None = None
 
     def __call__(self) -> Store:
+        """The store."""
         with self._lock:
             if self._store is None:
                 self._store = connect(self._settings)
@@ -209,13 +210,14 @@ def _ics(texts: Texts, site: str, wanted: Filter, items: list[CityItem]) -> byte
         prodid="-//CityVerse//city//EN",
         language=texts.language,
         refresh_interval=timedelta(hours=1),
-        subcomponents=[_appointment(texts, site, i) for i in items if i.kind in DATED],
+        subcomponents=[appointment(texts, site, i) for i in items if i.kind in DATED],
     )
     return bytes(calendar.to_ical())
 
 
-def _appointment(texts: Texts, site: str, item: CityItem) -> Event:
-    appointment = Event.new(
+def appointment(texts: Texts, site: str, item: CityItem) -> Event:
+    """An item as an entry of a calendar; ``site`` is our own address without a slash."""
+    entry = Event.new(
         uid=_urn(item.key),
         # The same at each request, or every copy would count as changed.
         stamp=item.published,
@@ -227,5 +229,5 @@ def _appointment(texts: Texts, site: str, item: CityItem) -> Event:
         url=_page(site, item),
     )
     if item.location is not None:
-        appointment.add("geo", (item.location.lat, item.location.lon))
-    return appointment
+        entry.add("geo", (item.location.lat, item.location.lon))
+    return entry

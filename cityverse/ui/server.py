@@ -18,7 +18,7 @@ from cityverse.map import tiles
 from cityverse.map.publish import PublishedSet
 from cityverse.settings import Settings
 from cityverse.telemetry import FIGURES
-from cityverse.ui import media, outputs, personal
+from cityverse.ui import calendars, media, outputs, personal
 from cityverse.ui.security import Security
 
 _state = {"started": False}
@@ -41,6 +41,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         *media.routes(settings, viewer_of),
         *personal.routes(settings, lambda: accounts().store, viewer_of),
         *outputs.routes(settings),
+        *calendars.routes(settings),
         *_ENDS,
     ]
 

@@ -13,6 +13,7 @@ from typing import Concatenate, Literal, ParamSpec
 import streamlit as st
 
 from cityverse.accounts.accounts import Session
+from cityverse.community import notices
 from cityverse.community.city import Period
 from cityverse.data.store import Store, connect
 from cityverse.domain import policy
@@ -51,18 +52,30 @@ PROFILE = PageLink(
     "nav.profile",
     Action.EDIT_ACCOUNT,
 )
+NOTIFICATIONS = PageLink(
+    "pages/Notifications.py",
+    "/Notifications",
+    ":material/notifications:",
+    "nav.notifications",
+    Action.EDIT_ACCOUNT,
+)
 PRIVACY = PageLink("pages/Privacy.py", "/Privacy", ":material/shield_person:", "nav.privacy")
 LEGAL = PageLink("pages/Legal.py", "/Legal", ":material/gavel:", "nav.legal")
 ASSOCIATIONS = PageLink(
     "pages/Associations.py", "/Associations", ":material/diversity_3:", "nav.associations"
 )
 # These stand below the others, in their own order.
-_APART = frozenset({SIGN_IN, PROFILE, PRIVACY, LEGAL})
+_APART = frozenset({NOTIFICATIONS, SIGN_IN, PROFILE, PRIVACY, LEGAL})
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
     ASSOCIATIONS,
     PageLink("pages/Missions.py", "/Missions", ":material/volunteer_activism:", "nav.missions"),
+    PageLink("pages/Events.py", "/Events", ":material/event:", "nav.events"),
+    PageLink(
+        "pages/Calendar.py", "/Calendar", ":material/calendar_month:", "nav.calendar", Action.ATTEND
+    ),
+    NOTIFICATIONS,
     PageLink(
         "pages/Sources.py", "/Sources", ":material/rss_feed:", "nav.sources", Action.MANAGE_SOURCES
     ),
@@ -295,6 +308,7 @@ def _account(texts: Texts, session: Session | None) -> None:
             st.page_link(SIGN_IN.script, label=texts(SIGN_IN.title), icon=SIGN_IN.icon)
         return
     user = session.user
+    st.page_link(NOTIFICATIONS.script, label=_unread(texts, user), icon=NOTIFICATIONS.icon)
     st.page_link(
         PROFILE.script, label=markup.label(f"{user.first_name} {user.last_name}"), icon=PROFILE.icon
     )
@@ -306,6 +320,16 @@ def _account(texts: Texts, session: Session | None) -> None:
         width="stretch",
         key="sign_out",
     )
+
+
+def _unread(texts: Texts, user: User) -> str:
+    """The title of the notifications with how many were not read."""
+    title = texts(NOTIFICATIONS.title)
+    try:
+        number = notices.unread(_store(), user)
+    except CityVerseError:
+        return title  # the page itself says what is wrong
+    return f"{title} ({number})" if number else title
 
 
 def _sign_out() -> None:

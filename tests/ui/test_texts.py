@@ -20,6 +20,7 @@ from cityverse.domain.community import (
 from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
+from cityverse.domain.notifications import Topic
 from cityverse.domain.people import GOALS, Role
 from cityverse.domain.places import Precision
 from cityverse.domain.teams import Standing
@@ -102,6 +103,9 @@ def _used_by_enumerations():
             "refusal": Refusal,
             "presence": Presence,
             "team": ["applications", "edit", "status"],
+            "topic": Topic,
+            "calendar": ["week", "month"],
+            "certificate": ["association", "mission", "day", "hours"],
         }.items()
         for one in choices
     }
