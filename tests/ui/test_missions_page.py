@@ -98,7 +98,7 @@ def test_applying_withdrawing_and_applying_again(app, square, sign_in):
     assert [one.value for one in app.test.title] == [r"Planter \[la\] haie"]
     app.button("Envoyer ma candidature").click()
     app.run()
-    assert "Dites en quelques mots pourquoi" in app.said()
+    assert "Dites pourquoi, en quelques mots" in app.said()
     area(app, "apply-reason").set_value("J'aime les haies")
     app.button("Envoyer ma candidature").click()
     app.run()
