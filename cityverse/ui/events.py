@@ -93,6 +93,7 @@ def _filters(page: Page) -> Search:
         texts("events.search"),
         key="e_q",
         type="search",
+        placeholder=texts("search.words"),
         max_chars=address.SEARCH_LONGEST,
         on_change=_to_first_page,
         width=260,
@@ -302,6 +303,7 @@ def _fields(page: Page, key: str, association: Association, old: Event | None) -
         texts("missions.goals"),
         list(range(1, 18)),
         sorted(old.goals if old else association.goals),
+        placeholder=texts("association.choose"),
         format_func=lambda n: f"{n} {texts(f'goal.{n}')}",
         key=f"{key}-goals",
     )

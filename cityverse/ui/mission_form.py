@@ -131,6 +131,7 @@ def _fields(page: Page, key: str, association: Association, old: Mission | None)
         texts("missions.goals"),
         list(_GOALS),
         sorted(old.goals if old else association.goals),
+        placeholder=texts("association.choose"),
         format_func=lambda n: f"{n} {texts(f'goal.{n}')}",
         key=f"{key}-goals",
     )

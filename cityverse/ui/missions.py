@@ -80,6 +80,7 @@ def _filters(page: Page) -> Search:
         texts("missions.search"),
         key="m_q",
         type="search",
+        placeholder=texts("search.words"),
         max_chars=address.SEARCH_LONGEST,
         on_change=_to_first_page,
         width=230,
@@ -119,6 +120,7 @@ def _filters(page: Page) -> Search:
     goals = st.multiselect(
         texts("missions.goals"),
         list(GOALS),
+        placeholder=texts("association.any"),
         format_func=lambda n: f"{n} {texts(f'goal.{n}')}",
         key="m_goals",
         on_change=_to_first_page,
