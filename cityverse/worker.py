@@ -8,11 +8,14 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 
 from cityverse.community import missions, posting
 from cityverse.data import media
+from cityverse.data.media import MediaStore
 from cityverse.data.store import Store, connect
 from cityverse.errors import CityVerseError, InputError, NotFound, VersionConflict
 from cityverse.map.realcity import Keeper
@@ -24,7 +27,9 @@ from cityverse.telemetry import tell_round
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 15.0
-_SWEEP_EVERY = timedelta(hours=1)
+_HOUR = timedelta(hours=1)
+# How long ago missions may have begun that are looked at: long ones once a start.
+_ALL_THERE_MAY_BE, _SINCE_LATELY = timedelta(days=400), timedelta(days=8)
 
 
 def run(settings: Settings) -> int:
@@ -40,46 +45,61 @@ def run(settings: Settings) -> int:
     poller = _poller(store, settings)
     files = media.connect(settings)
     real_city = Keeper(settings)
-    sweep_at, first = datetime.now(UTC), True
+    hourly, first = datetime.now(UTC), True
     log.info("worker started")
     while not stop.is_set():
-        try:
-            real_city.look()
-            _round(store, poller, settings, stop)
-            finish_deletions(store)
-            tell_round(settings)
-            if datetime.now(UTC) >= sweep_at:
-                sweep_at = datetime.now(UTC) + _SWEEP_EVERY
-                log.info("missions: %s", missions.tend(store, datetime.now(UTC), back=_back(first)))
-                first = False
-                log.info(
-                    "%d stored files belonged to nothing any more", files.sweep(datetime.now(UTC))
-                )
-        except CityVerseError as error:
-            # The store may be away for a moment; the next round finds it again.
-            log.warning("this round failed: %s", error)
+        _attempt("the real city", real_city.look)
+        _attempt("publishing", lambda: _publish(store, settings))
+        _attempt("polling", lambda: _poll(store, poller, settings, stop))
+        _attempt("deletions", lambda: finish_deletions(store))
+        _attempt("figures", lambda: tell_round(settings))
+        if datetime.now(UTC) >= hourly:
+            hourly = datetime.now(UTC) + _HOUR
+            back = _ALL_THERE_MAY_BE if first else _SINCE_LATELY
+            first = not _attempt("missions", partial(_tend, store, back)) and first
+            _attempt("sweeping", lambda: _sweep(files))
         stop.wait(_LOOK_EVERY)
     real_city.stop()
     log.info("worker stopped")
     return 0
 
 
-def _back(first: bool) -> timedelta:
-    """How long ago missions may have begun that are looked at; long ones once a start."""
-    return timedelta(days=400) if first else timedelta(days=8)
+def _attempt(name: str, job: Callable[[], object]) -> bool:
+    """Do one job of a round, whatever became of the others; answers whether it went well.
+
+    The store may be away for a moment; the next round finds it again.
+    """
+    try:
+        job()
+    except CityVerseError as error:
+        log.warning("%s failed this time: %s", name, error)
+        return False
+    return True
 
 
-def _round(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:
+def _publish(store: Store, settings: Settings) -> None:
     now = datetime.now(UTC)
     published = posting.publish_due(store, now, most=settings.resident_posts)
     removed = posting.remove_due(store, now)
     if published or removed:
         log.info("%d posts came at their time, %d items went", published, removed)
+
+
+def _poll(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:
+    now = datetime.now(UTC)
     store.set_meta("worker", seen_at=now.isoformat(), polling=int(settings.news_poll))
     if settings.news_poll:
         for result in poller.poll(store.sources.due(now), stop):
             if result.error is None:  # a failure is logged where it happens, once
                 log.info("%s", result)
+
+
+def _tend(store: Store, back: timedelta) -> None:
+    log.info("missions: %s", missions.tend(store, datetime.now(UTC), back=back))
+
+
+def _sweep(files: MediaStore) -> None:
+    log.info("%d stored files belonged to nothing any more", files.sweep(datetime.now(UTC)))
 
 
 def finish_deletions(store: Store) -> None:
