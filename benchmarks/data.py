@@ -52,6 +52,7 @@ from cityverse.domain.applications import Application, ApplicationState, applica
 from cityverse.domain.attendance import Attendance
 from cityverse.domain.comments import Comment
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
+from cityverse.domain.corrections import Alias, Proposal, ProposalStatus
 from cityverse.domain.giving import Campaign, Contribution
 from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
@@ -267,6 +268,12 @@ def _of_deeds() -> Iterator[Pattern]:
     yield Pattern(
         "associations to verify", lambda s: len(s.verifications.queue(limit=PAGE).items), PAGE
     )
+    yield Pattern(
+        "places to check",
+        lambda s: len(s.proposals.queue(ProposalStatus.OPEN, limit=PAGE).items),
+        PAGE,
+    )
+    yield Pattern("names learned", lambda s: len(s.aliases.all()), PAGE)
     applications, gifts = ApplicationRepository, ContributionRepository
     yield Pattern("applications to a mission", page(applications, "of_mission", "item-0"), PAGE)
     yield Pattern("applications of a person", page(applications, "of_user", "person-0"), PAGE)
@@ -328,6 +335,11 @@ def fill(store: Store, posts: int, others: int) -> None:
         store.news.create(_article(n))
         store.missions.create(_mission(n))
         store.events.create(_event(n))
+    for n in range(PAGE):
+        words, place = f"chez nous {n}", "Rue des Martyrs"
+        learned = Alias(words, words, place, "street", *CENTRE, (9,), 950, NOW)
+        item = codec.to_item(learned) | {"gazetteer": "paris"}
+        store.dynamo.transact([put_write("Alias", item)])
     _fill_ties(store, others)
 
 
@@ -422,6 +434,12 @@ def _location(n: int) -> Location:
     )
 
 
+def _proposal(n: int, who: str) -> Proposal:
+    lasts = NOW + timedelta(days=3650)
+    then, where = NOW - _offset(n), _location(n)
+    return Proposal(f"place-{n}", f"article-{n}", then, "r", who, where, expires_at=lasts)
+
+
 def _fill_ties(store: Store, count: int) -> None:
     """``count`` of everything that ties a person to an item."""
     dynamo = store.dynamo
@@ -458,6 +476,7 @@ def _fill_ties(store: Store, count: int) -> None:
         asked = Verification(f"body-{n}", name, then, who)
         dynamo.transact([going, store.verifications.asking(asked)])
         store.memberships.invite(Membership(who, body, Standing.EDITOR, then))
+        store.proposals.create(_proposal(n, who))
         campaigns.create(
             Campaign(f"campaign-{n}", f"body-{n}", name, "Une serre", words, then, goal=250_000)
         )

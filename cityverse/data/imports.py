@@ -260,11 +260,20 @@ def _batches(items: Iterable[tuple[Item, int]]) -> Iterator[list[Item]]:
 
 
 def _check_claims(dynamo: Dynamo, folder: Path, manifest: dict[str, _Said]) -> None:
-    """Raise ClaimsTaken with every value that belongs to something else; only reads."""
+    """Raise ClaimsTaken with every value that belongs to something else; only reads.
+
+    Raises InputError for a value that the export itself gives twice.
+    """
     claims = table("Claim")
     said = manifest.get(table_file(claims.name))
     taken: list[str] = []
+    given: set[bytes] = set()  # digests: values may be long, and many
     for batch in _batches(_items(folder, claims, said)) if said else ():
+        for item in batch:
+            digest = hashlib.blake2b(item["id"].encode(), digest_size=16).digest()
+            if digest in given:
+                raise InputError(f"the export gives {_name(claims, item)[:80]!a} twice")
+            given.add(digest)
         there = _there(dynamo, claims, batch)
         taken += [_name(claims, i) for i in batch if there.get(_key(claims, i), i) != i]
     if taken:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cityverse.data.client import decode, encode
 from cityverse.data.codec import SCHEMA_VERSION, from_item, time_text, to_item
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
-from cityverse.domain.news import Article, Source, SourceStatus, Topic, TopicName
+from cityverse.domain.news import Article, Correction, Source, SourceStatus, Topic, TopicName
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.errors import InvalidField
 
@@ -96,6 +96,7 @@ entities = st.one_of(
         language=optional_texts,
         topics=st.lists(topics, max_size=2).map(tuple),
         withdrawn_at=optional_times,
+        correction=st.none() | st.builds(Correction, texts, times, placed),
     ),
     st.builds(
         Source,

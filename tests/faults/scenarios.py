@@ -18,6 +18,7 @@ from cityverse.data.attendance import AttendanceRepository
 from cityverse.data.awards import AwardRepository
 from cityverse.data.badges import BadgeRepository
 from cityverse.data.campaigns import CampaignRepository
+from cityverse.data.client import put_write
 from cityverse.data.comments import CommentRepository
 from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors
@@ -256,6 +257,13 @@ scenario(
     "replace_along",
     lambda r, c: r.replace_along(c[0], replace(c[0], first_name="Augusta"), [c[1]]),
     _linked,
+)
+ALONG = put_write("Demo", {"table": "News", "id": "n1"})
+scenario(
+    NewsRepository,
+    "replace_along",
+    lambda r, old: r.replace_along(old, replace(old, title="Corrigé"), [ALONG]),
+    lambda have: have(NewsRepository).create(article(expires_at=LATER, location=location())),
 )
 scenario(Throttles, "take", lambda r, _: r.take(A_LIMIT, "ada", "t3", NOW), _counted)
 scenario(Throttles, "give_back", lambda r, _: r.give_back(A_LIMIT, "ada", "t1", NOW), _counted)

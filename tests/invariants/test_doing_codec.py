@@ -38,6 +38,8 @@ def of_type(hint):
         return st.none() | of_type(next(a for a in arguments if a is not type(None)))
     if origin is tuple:
         return st.lists(of_type(arguments[0]), max_size=3).map(tuple)
+    if origin is frozenset:
+        return st.frozensets(of_type(arguments[0]), max_size=3)
     if dataclasses.is_dataclass(hint):
         return of_entity(hint)
     return PLAIN[hint] if hint in PLAIN else st.sampled_from(hint)
