@@ -259,4 +259,4 @@ def _leave() -> None:
 
 def hours_text(page: Page, minutes: int) -> str:
     """Hours with one digit behind the comma, in the language of the page."""
-    return format_decimal(round(minutes / 60, 1), locale=page.language)
+    return str(format_decimal(round(minutes / 60, 1), locale=page.language))
