@@ -28,6 +28,7 @@ Theme = Literal["light", "dark"]
 Colour = list[int]
 
 PINS = "pins"
+ZOOM_LEAST, ZOOM_MOST = 10.8, 18.0
 _WORKER = "/app/static/mvt-worker.js"
 _ATLAS = "/app/static/pins.png"
 _ICON = 128
@@ -149,8 +150,8 @@ def deck(
             zoom=view.zoom,
             pitch=view.pitch,
             bearing=view.bearing,
-            min_zoom=10.8,
-            max_zoom=18,
+            min_zoom=ZOOM_LEAST,
+            max_zoom=ZOOM_MOST,
             max_pitch=75,
             max_bounds=[[WEST - 0.1, SOUTH - 0.08], [EAST + 0.1, NORTH + 0.08]],
         ),

@@ -8,16 +8,26 @@ same words behind another path give the same items to a feed reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from cityverse.community.city import Filter, Period
 from cityverse.domain.kinds import DAILY, Kind
+from cityverse.domain.places import EAST, NORTH, SOUTH, WEST
 from cityverse.errors import InputError
+from cityverse.map.layers import ZOOM_LEAST, ZOOM_MOST
 
 SEARCH_LONGEST = 100
+
+
+class Camera(NamedTuple):
+    """Where the camera looks: degrees (WGS 84) and zoom of web maps."""
+
+    lat: float
+    lon: float
+    zoom: float
 
 
 def filter_of(words: Mapping[str, str]) -> Filter:
@@ -63,6 +73,19 @@ def arrondissement_of(word: str) -> int:
     if not 1 <= number <= 20:
         raise ValueError(f"{word!r} is no arrondissement")
     return number
+
+
+def camera_of(word: str) -> Camera:
+    """Latitude, longitude and zoom joined by commas; ValueError outside of the city."""
+    lat, lon, zoom = (float(number) for number in word.split(","))
+    if not (SOUTH <= lat <= NORTH and WEST <= lon <= EAST and ZOOM_LEAST <= zoom <= ZOOM_MOST):
+        raise ValueError(f"{word!r} is nowhere in the city")
+    return Camera(lat, lon, zoom)
+
+
+def word_of(camera: Camera) -> str:
+    """A camera for an address: to the metre."""
+    return f"{camera.lat:.5f},{camera.lon:.5f},{camera.zoom:g}"
 
 
 def restore(key: str, read: Callable[[str], Any]) -> None:

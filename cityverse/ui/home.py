@@ -7,9 +7,7 @@ import streamlit as st
 from cityverse.community import city
 from cityverse.community.city import CityPage, Filter, Period
 from cityverse.domain.kinds import DAILY, Kind
-from cityverse.map import known
-from cityverse.map.layers import View
-from cityverse.ui import address, citymap, lists, looking, markup, opening, outputs
+from cityverse.ui import address, citymap, flying, lists, looking, markup, opening, outputs
 from cityverse.ui.shell import Page
 
 _STEP = 40
@@ -23,7 +21,7 @@ def draw(page: Page) -> None:
     found = looking.look(page, wanted)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        picked = citymap.draw(page, found.items, _view(page, wanted, found))
+        picked = citymap.draw(page, found.items, flying.view(wanted, found.items))
     with right:
         opened = _list(page, wanted, found)
     newly_open = picked or opened
@@ -77,26 +75,6 @@ def _filters(page: Page) -> Filter:
     )
 
 
-def _view(page: Page, wanted: Filter, found: CityPage) -> View:
-    """Over the open item, else over the chosen arrondissement, else over the city."""
-    key = opening.wanted()
-    item = next((i for i in found.items if i.key == key), None)
-    if item is not None and item.location is not None:
-        st.session_state["camera"] = (item.location.lat, item.location.lon, 15.2)
-    elif st.session_state.get("camera_for") != wanted.arrondissement:
-        st.session_state["camera"] = _camera_over(wanted.arrondissement)
-    st.session_state["camera_for"] = wanted.arrondissement
-    camera = st.session_state.get("camera")
-    return View() if camera is None else View(lat=camera[0], lon=camera[1], zoom=camera[2])
-
-
-def _camera_over(arrondissement: int | None) -> tuple[float, float, float] | None:
-    if arrondissement is None:
-        return None
-    lat, lon = known.centre(arrondissement)
-    return lat, lon, 13.8
-
-
 def _list(page: Page, wanted: Filter, found: CityPage) -> str | None:
     texts = page.texts
     if wanted.text:
@@ -104,6 +82,7 @@ def _list(page: Page, wanted: Filter, found: CityPage) -> str | None:
     st.markdown(f"**{texts.count('list.count', len(found.items))}**")
     if not found.items:
         _empty(page, wanted, found)
+        _outputs(page, wanted)
         return None
     with st.container(height=_LIST_HEIGHT, border=False, key="list"):
         opened = lists.draw(page, found.items, key="cards")
@@ -116,10 +95,12 @@ def _list(page: Page, wanted: Filter, found: CityPage) -> str | None:
 
 
 def _outputs(page: Page, wanted: Filter) -> None:
-    """The same items by address, for feed readers and other maps."""
+    """This view to be shared, and the same items for feed readers and other maps."""
     texts = page.texts
     query = "&".join(part for part in (address.query_of(wanted), f"lang={page.language}") if part)
     with st.popover(texts("outputs.open"), icon=":material/rss_feed:", type="tertiary"):
+        st.caption(texts("outputs.share"))
+        st.code(flying.link(), language=None, wrap_lines=True)
         st.caption(texts("outputs.help"))
         st.html(markup.own_link(f"{outputs.ATOM}?{query}", texts("outputs.atom")))
         st.html(markup.own_link(f"{outputs.GEOJSON}?{query}", texts("outputs.geojson")))
@@ -133,6 +114,7 @@ def _search_summary(page: Page, wanted: Filter) -> None:
         on_click=_clear_search,
         type="tertiary",
     )
+    flying.places(page, wanted.text)
 
 
 def _clear_search() -> None:

@@ -8,7 +8,7 @@ from helpers import article, association, clear, event, location, mission, post
 
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Evidence, Precision
-from cityverse.ui import server
+from cityverse.ui import address, server
 
 NOW = datetime.now(UTC)
 
@@ -91,6 +91,39 @@ def test_choosing_an_arrondissement_flies_there_and_back(app, city):
     app.test.selectbox(key="arrondissement").set_value(0)
     app.run()
     assert app.deck()["initialViewState"] == overview
+
+
+def test_a_place_found_by_its_name_is_flown_to_and_shared_by_address(app, city):
+    app.open(q="gare de l'est")
+    assert "Rien ici" in app.said()
+    before = app.deck()["initialViewState"]
+    app.button("Gare de l'Est").click()
+    app.run()
+    there = app.deck()["initialViewState"]
+    assert abs(there["latitude"] - 48.8768) < 0.003
+    assert there["zoom"] > before["zoom"]
+    at = app.test.query_params["at"][0]
+    shared = next(code.value for code in app.test.code if "at=" in code.value)
+    assert at in shared
+    # Once more, though the reader has moved the map since, of which the page hears nothing.
+    app.button("Gare de l'Est").click()
+    app.run()
+    assert 0 < abs(app.deck()["initialViewState"]["zoom"] - there["zoom"]) < 0.01
+
+
+def test_a_shared_view_opens_where_it_was_made(app, city):
+    app.open(at="48.87680,2.35920,16", arrondissement="18")
+    view = app.deck()["initialViewState"]
+    assert (view["latitude"], view["longitude"], view["zoom"]) == (48.8768, 2.3592, 16)
+    app.test.selectbox(key="arrondissement").set_value(9)
+    app.run()
+    assert app.deck()["initialViewState"]["zoom"] < 16
+
+
+@pytest.mark.parametrize("word", ["nan,2.35,15", "48.87,2.35", "0,0,15", "48.87,2.35,99", "<b>"])
+def test_a_view_of_nowhere_is_refused(word):
+    with pytest.raises(ValueError, match=r"."):
+        address.camera_of(word)
 
 
 def test_search_finds_everything_associations_included(app, city):
