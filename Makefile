@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: run test test-all lint types check lock clean help
+.PHONY: run test test-all lint types pictures check lock clean help
 
 help: ## what one can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: $(READY_DEV) ## style, that imports run one way, and the templates
 
 types: $(READY_DEV) ## strict types of the package
 	$(BIN)/mypy
+
+pictures: $(READY) ## take the pictures of the documentation anew (Chromium is needed)
+	$(BIN)/python -m benchmarks.pages.pictures
 
 check: test lint types ## what a change must pass
 

@@ -21,13 +21,15 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import shapely
+import streamlit as st
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from streamlit.testing.v1 import AppTest
 
-from cityverse.map import http, sample, tiles
+from cityverse.map import http, known, sample, tiles
 from cityverse.map.build import Input, build, tippecanoe_command
 from cityverse.map.features import Report, write
 
@@ -172,26 +174,25 @@ def _inline(count: int) -> None:
     import pydeck
     import streamlit as st
 
-    @st.cache_resource
-    def rows(count: int) -> list[dict[str, object]]:
-        import shapely
-
-        from cityverse.map import known, sample
-        from cityverse.map.features import Report
-
-        houses = (f for f in sample.features(None, Report()) if f.kind == "house")
-        return [
-            {
-                "p": known.to_degrees(shapely.get_coordinates(house.shape)).round(6).tolist(),
-                "h": house.height,
-            }
-            for house, _ in zip(houses, range(count), strict=False)
-        ]
+    from benchmarks.map import inline_rows
 
     polygons = pydeck.Layer(
-        "PolygonLayer", rows(count), get_polygon="p", get_elevation="h", extruded=True
+        "PolygonLayer", inline_rows(count), get_polygon="p", get_elevation="h", extruded=True
     )
     st.pydeck_chart(pydeck.Deck(layers=[polygons], map_provider=None))
+
+
+@st.cache_resource
+def inline_rows(count: int) -> list[dict[str, object]]:
+    """So many houses of the sample city, as rows of a layer of polygons."""
+    houses = (f for f in sample.features(None, Report()) if f.kind == "house")
+    return [
+        {
+            "p": known.to_degrees(shapely.get_coordinates(house.shape)).round(6).tolist(),
+            "h": house.height,
+        }
+        for house, _ in zip(houses, range(count), strict=False)
+    ]
 
 
 def _by_tiles(folder: str) -> None:

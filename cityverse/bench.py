@@ -21,7 +21,8 @@ _FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 def names() -> list[str]:
     """The benchmarks there are."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(_FOLDER)]))
+    modules = pkgutil.iter_modules([str(_FOLDER)])
+    return sorted(module.name for module in modules if not module.ispkg)
 
 
 def run(name: str | None, labelled: Path | None = None) -> list[Row]:
