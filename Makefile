@@ -30,7 +30,7 @@ lint: $(READY_DEV) ## style, that imports run one way, and the templates
 	$(BIN)/hadolint Dockerfile
 	@for billing in on-demand provisioned; do \
 	  $(BIN)/python -m cityverse template data --billing $$billing | $(BIN)/cfn-lint || exit 1; done
-	@for stack in app replica edge; do \
+	@for stack in scale-reads scale-writes app replica edge; do \
 	  $(BIN)/python -m cityverse template $$stack | $(BIN)/cfn-lint || exit 1; done
 
 types: $(READY_DEV) ## strict types of the package

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from cityverse.aws.cloudformation import (
@@ -31,6 +30,7 @@ from cityverse.data.scaling import (
 )
 
 Billing = Literal["on-demand", "provisioned"]
+Kind = Literal["read", "write"]
 
 
 def table_id(table: Table) -> str:
@@ -39,11 +39,18 @@ def table_id(table: Table) -> str:
 
 
 def tables(billing: Billing) -> Json:
-    """All tables; with provisioned capacity, what scales them and their indexes too."""
-    made = {table_id(table): _table(table, billing) for table in TABLES}
-    if billing == "provisioned":
-        for table in TABLES:
-            made |= dict(_scaling(table))
+    """All tables of the registry."""
+    return {table_id(table): _table(table, billing) for table in TABLES}
+
+
+def scaling(kind: Kind) -> Json:
+    """What scales the read or the write capacity of all tables and indexes."""
+    made: Json = {}
+    for table in TABLES:
+        for index in (None, *table.indexes):
+            name = logical("scale", table.name, index.name if index else "table", kind)
+            made[name] = _target(table, index, kind)
+            made[f"{name}Policy"] = _target_policy(kind, name)
     return made
 
 
@@ -94,15 +101,7 @@ def _throughput() -> Json:
     return {"ReadCapacityUnits": CAPACITY_LEAST, "WriteCapacityUnits": CAPACITY_LEAST}
 
 
-def _scaling(table: Table) -> Iterator[tuple[str, Json]]:
-    for index in (None, *table.indexes):
-        for kind in DIMENSIONS:
-            name = logical("scale", table.name, index.name if index else "table", kind)
-            yield name, _target(table, index, kind)
-            yield f"{name}Policy", _target_policy(table, index, kind, name)
-
-
-def _target(table: Table, index: Index | None, kind: str) -> Json:
+def _target(table: Table, index: Index | None, kind: Kind) -> Json:
     return resource(
         "AWS::ApplicationAutoScaling::ScalableTarget",
         {
@@ -113,11 +112,10 @@ def _target(table: Table, index: Index | None, kind: str) -> Json:
             "MaxCapacity": ref("CapacityMost"),
             "RoleARN": sub(SERVICE_ROLE),
         },
-        DependsOn=table_id(table),
     )
 
 
-def _target_policy(table: Table, index: Index | None, kind: str, target: str) -> Json:
+def _target_policy(kind: Kind, target: str) -> Json:
     return resource(
         "AWS::ApplicationAutoScaling::ScalingPolicy",
         {
@@ -134,11 +132,11 @@ def _target_policy(table: Table, index: Index | None, kind: str, target: str) ->
     )
 
 
-def capacity_parameter() -> Json:
+def capacity_parameter(kind: Kind) -> Json:
     """How far one table or index may be scaled."""
     return {
         "Type": "Number",
-        "Description": "Read and write units that one table or index is scaled up to",
+        "Description": f"{kind.capitalize()} units that one table or index is scaled up to",
         "Default": CAPACITY_MOST,
         "MinValue": CAPACITY_LEAST,
         "MaxValue": 40_000,

@@ -1,5 +1,6 @@
-"""The four stacks: ``data`` (tables, buckets, roles), ``app`` (network, containers, alarms),
-``replica`` (copies in another region) and ``edge`` (the firewall of CloudFront, in us-east-1).
+"""The stacks: ``data`` (tables, buckets, roles), ``scale-reads`` and ``scale-writes`` (the
+capacity of provisioned tables), ``app`` (network, containers, alarms), ``replica`` (copies in
+another region) and ``edge`` (the firewall of CloudFront, in us-east-1).
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from cityverse.aws.cloudformation import (
     template,
     text_parameter,
 )
-from cityverse.aws.tables import Billing
+from cityverse.aws.tables import Billing, Kind
 
-Stack = Literal["data", "app", "replica", "edge"]
+Stack = Literal["data", "scale-reads", "scale-writes", "app", "replica", "edge"]
 STACKS: tuple[Stack, ...] = get_args(Stack)
 
 _ARN = r"|arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+"
@@ -40,16 +41,21 @@ def template_of(stack: Stack, billing: Billing = "on-demand") -> Json:
     """
     if stack == "data":
         return data(billing)
-    made: dict[str, Callable[[], Json]] = {"app": app, "replica": replica, "edge": edge}
+    made: dict[str, Callable[[], Json]] = {
+        "scale-reads": lambda: scale("read"),
+        "scale-writes": lambda: scale("write"),
+        "app": app,
+        "replica": replica,
+        "edge": edge,
+    }
     return made[stack]()
 
 
 def data(billing: Billing) -> Json:
     """Tables, buckets, their key, who may use them, their delivery and their backups."""
-    scaled = {"CapacityMost": tables.capacity_parameter()} if billing == "provisioned" else {}
     return template(
         "CityVerse: tables, buckets and roles",
-        parameters={**_data_parameters(), **scaled},
+        parameters=_data_parameters(),
         conditions={
             "PublicMedia": {"Fn::Equals": [ref("MediaAccess"), "public"]},
             "WithAcceleration": is_on("TransferAcceleration"),
@@ -121,6 +127,19 @@ def _data_parameters() -> Json:
         ),
         "AuditorArn": text_parameter("Who may take the role that looks", "", AllowedPattern=_ARN),
     }
+
+
+def scale(kind: Kind) -> Json:
+    """What scales the capacity of provisioned tables and indexes, for reading or writing.
+
+    It stands beside ``data`` and in two stacks since each table and index takes two resources
+    for each of both: together they would soon be more than a stack holds.
+    """
+    return template(
+        f"CityVerse: the {kind} capacity of tables and indexes",
+        parameters={"CapacityMost": tables.capacity_parameter(kind)},
+        resources=tables.scaling(kind),
+    )
 
 
 def app() -> Json:

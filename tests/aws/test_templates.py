@@ -1,10 +1,15 @@
 """Every practice of the seed is in the templates, and CloudFormation would take them."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from cityverse.aws import alarms as aws_alarms
+from cityverse.aws import backup as aws_backup
+from cityverse.aws import roles as aws_roles
+from cityverse.aws import tables as aws_tables
 from cityverse.aws.cloudformation import BYTES_MOST, RESOURCES_MOST, as_text, template
 from cityverse.aws.roles import BUCKET_ACTIONS, ITEM_ACTIONS, OBJECT_ACTIONS
 from cityverse.aws.service import USER
@@ -83,6 +88,18 @@ def test_a_linter_of_cloudformation_finds_nothing(stack, billing):
     assert lint.lint(as_text(made(stack, billing)), regions=["eu-west-3"]) == []
 
 
+@pytest.mark.parametrize(("stack", "billing"), ALL)
+def test_a_stack_has_room_for_sixty_more_tables_with_an_index_each(stack, billing, monkeypatch):
+    one = next(table for table in TABLES if table.indexes and table.ttl)
+    more = [replace(one, name=f"{one.name}{number}") for number in range(60)]
+    for module in (aws_tables, aws_alarms, aws_roles):
+        monkeypatch.setattr(module, "TABLES", (*TABLES, *more))
+    monkeypatch.setattr(aws_backup, "EXPORTED", (*EXPORTED, *more))
+    grown = template_of(stack, billing)
+    assert len(grown["Resources"]) <= RESOURCES_MOST
+    assert len(as_text(grown).encode()) <= BYTES_MOST
+
+
 def test_more_resources_than_a_stack_takes_are_refused():
     with pytest.raises(InputError, match="500"):
         template("x", parameters={}, resources={f"R{n}": {} for n in range(501)})
@@ -138,7 +155,11 @@ def test_contributor_insights_are_a_parameter(insights):
 
 
 def test_provisioned_tables_and_indexes_are_scaled_for_reading_and_writing():
-    targets = resources("data", "AWS::ApplicationAutoScaling::ScalableTarget", "provisioned")
+    targets = {
+        name: target
+        for stack in ("scale-reads", "scale-writes")
+        for name, target in resources(stack, "AWS::ApplicationAutoScaling::ScalableTarget").items()
+    }
     scaled = {
         (t["Properties"]["ResourceId"], t["Properties"]["ScalableDimension"])
         for t in targets.values()
@@ -152,15 +173,22 @@ def test_provisioned_tables_and_indexes_are_scaled_for_reading_and_writing():
                 for index in one.indexes
             }
     assert scaled == wanted
-    policies = resources("data", "AWS::ApplicationAutoScaling::ScalingPolicy", "provisioned")
-    followed = {one["Properties"]["ScalingTargetId"]["Ref"] for one in policies.values()}
-    assert followed == set(targets)
+    for stack, units in (("scale-reads", "Read"), ("scale-writes", "Write")):
+        own = resources(stack, "AWS::ApplicationAutoScaling::ScalableTarget")
+        assert {
+            target["Properties"]["ScalableDimension"].partition("CapacityUnits")[0].split(":")[-1]
+            for target in own.values()
+        } == {units}
+        policies = resources(stack, "AWS::ApplicationAutoScaling::ScalingPolicy")
+        followed = {one["Properties"]["ScalingTargetId"]["Ref"] for one in policies.values()}
+        assert followed == set(own)
     for one in tables("provisioned").values():
         said = one["Properties"]
         assert said["BillingMode"] == "PROVISIONED"
         for part in (said, *said.get("GlobalSecondaryIndexes", [])):
             assert part["ProvisionedThroughput"]["WriteCapacityUnits"] > 0
-    assert not resources("data", "AWS::ApplicationAutoScaling::ScalableTarget")
+    for billing in ("on-demand", "provisioned"):
+        assert not resources("data", "AWS::ApplicationAutoScaling::ScalableTarget", billing)
 
 
 def test_the_key_turns_by_itself_and_stays():
