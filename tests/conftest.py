@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from helpers import any_table_written, clear, note_writes, settings_for, stand_in
+from helpers import clear, cleared_by, settings_for, stand_in
 
 from cityverse.data import provision
 from cityverse.data.client import Dynamo, dynamodb_client
@@ -87,9 +87,8 @@ def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     engine = start(folder, with_this_process=True)
     try:
         provision.apply(settings_for(folder))
-        with pytest.MonkeyPatch.context() as patch:
-            note_writes(patch)
-            yield folder
+        cleared_by(folder)
+        yield folder
     finally:
         assert engine.stop() == 0
 
@@ -103,14 +102,13 @@ def dynamo(engine_folder: Path) -> Iterator[Dynamo]:
 
 
 @pytest.fixture
-def settings(engine_folder: Path, tmp_path: Path) -> Iterator[Settings]:
+def settings(engine_folder: Path, tmp_path: Path) -> Settings:
     """Settings of an installation with a data folder of its own on the engine of the tests."""
     folder = tmp_path / "data"
     folder.mkdir()
     for name in (ENDPOINT_FILE, LOCK_FILE):
         (folder / name).symlink_to(engine_folder / name)
-    yield settings_for(folder)
-    any_table_written()  # by commands, which are processes of their own
+    return settings_for(folder)
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
-from botocore.client import BaseClient
 
 from cityverse.data.client import Dynamo
 from cityverse.data.registry import TABLES
@@ -121,47 +122,33 @@ def settings_for(folder: Path, **variables: str) -> Settings:
     return read({"CITYVERSE_DATA_DIR": str(folder), **variables})
 
 
-# Tables that may hold something: asking all of them takes longer than most tests.
-_written: set[str] = set()
+# The file of the engine of the tests: what it answered stands there, so it tells at once what
+# there is to delete, whoever wrote it. Asking some forty tables takes longer than most tests.
+_engine_file: Path | None = None
 
 
-def any_table_written() -> None:
-    """Say that another process may have written."""
-    _written.update(table.name for table in TABLES)
-
-
-def note_writes(patch: pytest.MonkeyPatch) -> None:
-    """Notice from now on which tables this process writes to, with whatever client."""
-    call = BaseClient._make_api_call
-
-    def noting(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation in {"PutItem", "UpdateItem"}:
-            _written.add(parameters["TableName"])
-        elif operation == "BatchWriteItem":
-            _written.update(parameters["RequestItems"])
-        elif operation == "TransactWriteItems":
-            writes = [write for item in parameters["TransactItems"] for write in item.values()]
-            _written.update(write["TableName"] for write in writes)
-        return call(client, operation, parameters)
-
-    patch.setattr(BaseClient, "_make_api_call", noting)
+def cleared_by(engine_folder: Path) -> None:
+    """Say on which data folder the engine runs whose tables ``clear`` empties."""
+    global _engine_file  # noqa: PLW0603 - one engine for all tests of a process
+    _engine_file = engine_folder / "engine" / "store.sqlite3"
 
 
 def clear(dynamo: Dynamo, *tables: str) -> None:
     """Empty these tables, or all."""
-    for table in TABLES:
-        if table.name in _written and (not tables or table.name in tables):
-            _clear_one(dynamo, table.name, [k for k in (table.partition, table.sort) if k])
-            _written.discard(table.name)
-
-
-def _clear_one(dynamo: Dynamo, table: str, key: list[str]) -> None:
-    names = {f"#{n}": name for n, name in enumerate(key)}
-    pages = dynamo.client.get_paginator("scan").paginate(
-        TableName=table, ProjectionExpression=",".join(names), ExpressionAttributeNames=names
-    )
-    keys = [item for page in pages for item in page["Items"]]
-    for at in range(0, len(keys), 25):
-        deletes = [{"DeleteRequest": {"Key": one}} for one in keys[at : at + 25]]
-        answer = dynamo.client.batch_write_item(RequestItems={table: deletes})
+    assert _engine_file is not None
+    with closing(sqlite3.connect(f"{_engine_file.as_uri()}?mode=ro", uri=True)) as file:
+        rows = file.execute("SELECT name, body FROM items JOIN tables USING (ref)").fetchall()
+    deletes = [
+        (name, {"DeleteRequest": {"Key": {key: item[key] for key in _KEYS[name]}}})
+        for name, item in ((name, json.loads(body)) for name, body in rows)
+        if name in _KEYS and (not tables or name in tables)
+    ]
+    for at in range(0, len(deletes), 25):
+        requests: dict[str, Any] = defaultdict(list)
+        for name, delete in deletes[at : at + 25]:
+            requests[name].append(delete)
+        answer = dynamo.client.batch_write_item(RequestItems=dict(requests))
         assert not answer.get("UnprocessedItems")
+
+
+_KEYS = {table.name: [k for k in (table.partition, table.sort) if k] for table in TABLES}
