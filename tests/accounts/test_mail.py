@@ -179,7 +179,7 @@ class TestSmtp:
         assert read(envelope.content)["Subject"] == "Bonjour été"
         assert not encrypted
 
-    def test_starttls_and_a_name(self, smtp, server_context, trusting):
+    def test_starttls_and_a_name(self, smtp, server_context, trusting, monkeypatch):
         def known(server, session, envelope, mechanism, data):
             right = (data.login, data.password) == (b"city", b"secret")
             return AuthResult(success=right, auth_data=data.login)
@@ -194,6 +194,8 @@ class TestSmtp:
         ((_, encrypted, who),) = kept.envelopes
         assert encrypted
         assert who == b"city"
+        # This server lets whoever named a wrong password wait for the answer to the farewell.
+        monkeypatch.setattr(mail, "_SMTP_SECONDS", 1)
         with pytest.raises(MailError):
             SmtpServer("127.0.0.1", port, "starttls", "city", "wrong", trusting).send(a_message())
 

@@ -116,7 +116,7 @@ def test_whatever_moment_it_is_interrupted_at_it_is_completed(aws):
     rounds = 0
     while steps := provision.plan(settings):
         rounds += 1
-        for step in steps[:17]:
+        for step in steps[:41]:
             step.take()
             step.take()  # as two processes would
     assert rounds > 2

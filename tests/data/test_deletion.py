@@ -315,7 +315,8 @@ class Meanwhile:
         return call
 
 
-def test_what_comes_again_in_the_middle_of_a_slow_deletion_is_left_alone(doing, monkeypatch):
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_what_comes_again_in_the_middle_of_a_slow_deletion_is_left_alone(doing, monkeypatch, step):
     """A second deletion overtakes the first one, and the association is there again."""
     monkeypatch.setattr(deletion, "_AT_ONCE", 2)
     association, number = an_association(rna=None), 0
@@ -346,7 +347,7 @@ def test_what_comes_again_in_the_middle_of_a_slow_deletion_is_left_alone(doing, 
             doing.deletion.delete("Association", association.id)
         if not again:
             return
-        number += 1
+        number += step
 
 
 def test_a_post_that_comes_again_keeps_what_is_said_of_it(doing):
@@ -371,13 +372,14 @@ def test_a_post_that_comes_again_keeps_what_is_said_of_it(doing):
         assert doing.reactions.find(post.id, "u1").reaction is ReactionKind.SAD
 
 
-def test_a_child_that_comes_again_elsewhere_is_left_alone(doing):
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_child_that_comes_again_elsewhere_is_left_alone(doing, step):
     """While its association goes, a post is deleted, and its id given to a resident's."""
     elsewhere = {
         "author_kind": AuthorKind.RESIDENT, "association_id": None, "association_name": "",
         "user_id": "u1", "user_name": "Camille",
     }  # fmt: skip
-    for number in range(1, 99):
+    for number in range(1, 99, step):
         association = doing.associations.create(an_association())
         posts = [doing.posts.create(a_post(association_id=association.id)) for _ in range(2)]
         again = []
