@@ -38,7 +38,7 @@ FINAL = [ApplicationState.APPROVED, ApplicationState.REFUSED]
 USERS = [f"u{number}" for number in range(THREADS)]
 
 
-@pytest.fixture(params=[20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.fixture(params=[4, pytest.param(200, marks=pytest.mark.slow)])
 def rounds(request):
     return range(request.param)
 

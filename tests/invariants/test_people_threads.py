@@ -23,7 +23,7 @@ from cityverse.domain.points import CAUSES, award_for, hour_award
 from cityverse.errors import AlreadyExists, Taken, VersionConflict
 
 ROUNDS = pytest.mark.parametrize(
-    "rounds", [20, pytest.param(200, marks=pytest.mark.slow)], ids=["20", "200"]
+    "rounds", [4, pytest.param(200, marks=pytest.mark.slow)], ids=["4", "200"]
 )
 DAY = NOW.date()
 
