@@ -307,6 +307,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AWS_ACCESS_KEY_ID", "", "access key; empty means the role of the machine"),
     Setting("AWS_SECRET_ACCESS_KEY", "", "secret of the access key"),
     Setting("AWS_ENDPOINT_URL", "", "another service that speaks the same protocols"),
+    Setting("AWS_ENDPOINT_URL_DYNAMODB", "", "another one for tables alone"),
+    Setting("AWS_ENDPOINT_URL_S3", "", "another one for files alone"),
 )
 
 
@@ -366,6 +368,20 @@ class Settings:
     aws_access_key_id: str
     aws_secret_access_key: str
     aws_endpoint_url: str
+    aws_endpoint_url_dynamodb: str
+    aws_endpoint_url_s3: str
+
+    @property
+    def dynamodb_endpoint(self) -> str:
+        """Where tables lie other than at AWS or in the embedded engine; else empty."""
+        own = self.aws_endpoint_url_dynamodb or self.aws_endpoint_url
+        return own if self.store == "aws" else ""
+
+    @property
+    def s3_endpoint(self) -> str:
+        """Where files lie other than at AWS or in the embedded engine; else empty."""
+        own = self.aws_endpoint_url_s3 or self.aws_endpoint_url
+        return own if self.store == "aws" else ""
 
     @property
     def address(self) -> str:
@@ -383,6 +399,8 @@ _FIELDS = {
     "AWS_ACCESS_KEY_ID": "aws_access_key_id",
     "AWS_SECRET_ACCESS_KEY": "aws_secret_access_key",
     "AWS_ENDPOINT_URL": "aws_endpoint_url",
+    "AWS_ENDPOINT_URL_DYNAMODB": "aws_endpoint_url_dynamodb",
+    "AWS_ENDPOINT_URL_S3": "aws_endpoint_url_s3",
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import calls
 import hypothesis
 import pytest
 from helpers import clear, cleared_by, settings_for, stand_in
@@ -70,6 +72,26 @@ def _is_local(host: str | bytes) -> bool:
     if text in {"", "localhost", "0.0.0.0", "::", socket.gethostname()}:
         return True
     return _is_address(text) and ipaddress.ip_address(text.partition("%")[0]).is_loopback
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watched_calls() -> Iterator[None]:
+    """Notice every call of the program to the store."""
+    with pytest.MonkeyPatch.context() as patch:
+        calls.watch(patch)
+        yield
+    if "CITYVERSE_RECORD_CALLS" in os.environ:
+        calls.record(Path(os.environ["CITYVERSE_RECORD_CALLS"]))
+
+
+@pytest.fixture(autouse=True)
+def no_unlisted_call() -> Iterator[None]:
+    """Fail a test in which the program makes a call that docs/engines.md does not list."""
+    yield
+    if calls.unlisted and "CITYVERSE_RECORD_CALLS" not in os.environ:
+        found = sorted(calls.unlisted)
+        calls.unlisted.clear()
+        pytest.fail(f"docs/engines.md does not list {found}: see tests/calls.py")
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,8 @@ _MISCONFIGURED = {
     "LimitExceededException",
     "TooManyBuckets",
 }
+# What other services than AWS answer to an operation they do not have.
+_UNOFFERED = {"UnknownOperationException", "UnknownOperation", "NotImplemented"}
 # What to do, by what is said: the first words found in code and message.
 _ADVICE = (
     ("Signature expired", "the clock of this machine is wrong: set it"),
@@ -149,6 +151,11 @@ def _error_of(error: ClientError) -> CityVerseError:
         return _MetAnother(f"the transaction met another one: {message}")
     if code in _THROTTLED or code == "TransactionConflictException":
         return StoreThrottled(f"{code}: {message}")
+    if code in _UNOFFERED or status == 501:
+        return StoreMisconfigured(
+            f"this service does not offer {error.operation_name}, without which CityVerse cannot "
+            "run: docs/engines.md tells which services do"
+        )
     if code in _MISCONFIGURED:
         return StoreMisconfigured(f"{code}: {message}{_advice(code, message)}")
     if status >= 500 or code in {"InternalServerError", "ServiceUnavailable"}:
@@ -204,8 +211,8 @@ def decode(item: Mapping[str, Any]) -> Item:
     return {name: _deserialize(value) for name, value in item.items()}
 
 
-def session_parameters(settings: Settings) -> dict[str, Any]:
-    """What a boto3 client of this store is made with; raises StoreUnavailable."""
+def session_parameters(settings: Settings, service: str) -> dict[str, Any]:
+    """What a boto3 client of a service of this store is made with; raises StoreUnavailable."""
     if settings.store == "embedded":
         engine = running(settings.data_dir)
         if engine is None:
@@ -219,8 +226,9 @@ def session_parameters(settings: Settings) -> dict[str, Any]:
             "aws_secret_access_key": engine.secret_key,
             "config": _LOCAL_CONFIG,
         }
+    endpoints = {"dynamodb": settings.dynamodb_endpoint, "s3": settings.s3_endpoint}
     return {
-        "endpoint_url": settings.aws_endpoint_url or None,
+        "endpoint_url": endpoints.get(service, settings.aws_endpoint_url) or None,
         "region_name": settings.aws_region,
         "aws_access_key_id": settings.aws_access_key_id or None,
         "aws_secret_access_key": settings.aws_secret_access_key or None,
@@ -251,7 +259,7 @@ def scaling_client(settings: Settings) -> Any:
 def _client(
     service: Literal["dynamodb", "s3", "application-autoscaling"], settings: Settings
 ) -> object:
-    parameters = session_parameters(settings)
+    parameters = session_parameters(settings, service)
     if service == "s3":
         parameters["config"] = parameters["config"].merge(_S3_CONFIG)
     core = botocore.session.get_session()

@@ -213,7 +213,7 @@ def connect(settings: Settings) -> Objects:
 
 def public_addresses(settings: Settings) -> tuple[str, ...]:
     """Where ``presigned`` addresses lead: the buckets on AWS; nowhere where files are streamed."""
-    if settings.store == "embedded" or settings.aws_endpoint_url:
+    if settings.store == "embedded" or settings.s3_endpoint:
         return ()
     client = s3_client(settings)
     try:

@@ -46,6 +46,8 @@ def plan(settings: Settings) -> list[Step]:
     """
     dynamodb, s3 = dynamodb_client(settings), s3_client(settings)
     existing = _existing_tables(dynamodb)
+    if settings.dynamodb_endpoint:
+        _try_transaction(dynamodb)
     safeguards = _safeguards(dynamodb, settings)
     wrong: list[str] = []
     steps: list[Step] = []
@@ -96,8 +98,23 @@ def _existing_tables(dynamodb: DynamoDBClient) -> set[str]:
     return {name for page in pages for name in page["TableNames"]}
 
 
+def _try_transaction(dynamodb: DynamoDBClient) -> None:
+    """Raise before anything is made where a service has no transactions; writes nothing."""
+    check: Any = {
+        "TableName": TABLES[0].name,
+        "Key": {TABLES[0].partition: {"S": "no such item"}},
+        "ConditionExpression": "attribute_exists(#key)",
+        "ExpressionAttributeNames": {"#key": TABLES[0].partition},
+    }
+    with contextlib.suppress(
+        dynamodb.exceptions.TransactionCanceledException,
+        dynamodb.exceptions.ResourceNotFoundException,
+    ):
+        dynamodb.transact_write_items(TransactItems=[{"ConditionCheck": check}])
+
+
 def _safeguards(dynamodb: DynamoDBClient, settings: Settings) -> Safeguards | None:
-    if settings.store == "embedded" or settings.aws_endpoint_url:
+    if settings.store == "embedded" or settings.dynamodb_endpoint:
         return None
     return Safeguards(dynamodb, scaling_client(settings), lambda table: _rested(dynamodb, table))
 
@@ -264,11 +281,13 @@ def _bucket_steps(s3: S3Client, bucket: Bucket, settings: Settings) -> Iterator[
             "(s3:ListBucket): names are global, choose your own with "
             "CITYVERSE_BUCKET_PROFILEPICS and CITYVERSE_BUCKET_VIDEOS"
         )
-    if region not in {None, settings.aws_region} and not settings.aws_endpoint_url:
+    if region not in {None, settings.aws_region} and not settings.s3_endpoint:
         raise StoreMisconfigured(
             f"the bucket {name} lies in {region}, not in {settings.aws_region}: "
             "set AWS_DEFAULT_REGION, or choose another name for the bucket"
         )
+    if state == "own" and settings.s3_endpoint:
+        s3.list_object_versions(Bucket=name, MaxKeys=1)  # raises where none are kept
     if state == "missing":
         yield Step(f"create bucket {name}", _bucket_creation(s3, name, settings.aws_region))
     if state == "missing" or s3.get_bucket_versioning(Bucket=name).get("Status") != "Enabled":

@@ -107,7 +107,7 @@ def _show(services: _Services, request: Request, viewer: str | None) -> Response
     media = services.media().seen_by(media_id, viewer)
     small = media.kind is MediaKind.IMAGE and request.query_params.get("size") == "400"
     key = thumbnail_of(media.key) if small else media.key
-    if services.settings.store == "aws" and not services.settings.aws_endpoint_url:
+    if services.settings.store == "aws" and not services.settings.s3_endpoint:
         return _redirect(services.media(), media, key)
     etag = f'"{media.id}{"-400" if small else ""}"'
     headers = {
@@ -229,7 +229,7 @@ def _offset(
         "put": None,
     }
     if offset < ticket.size:
-        direct = services.settings.store == "aws" and not services.settings.aws_endpoint_url
+        direct = services.settings.store == "aws" and not services.settings.s3_endpoint
         number = offset // PART_BYTES
         content["put"] = (
             uploads.media.objects.presigned_put(

@@ -3,6 +3,7 @@
 Their tree is read-only to them: they run as a user who owns nothing of it.
 """
 
+import io
 import json
 import os
 import shutil
@@ -14,17 +15,21 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from accounts_helpers import HERE, PASSWORD
 from feed_server import feed_server
+from helpers import post
 
 from cityverse.accounts.http import cookie_name
 from cityverse.data import media as media_store
 from cityverse.data.codec import time_text
 from cityverse.domain.media import MediaPlace
+from cityverse.domain.people import Role, Status
 from cityverse.engine.launch import running
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +154,110 @@ def test_a_session_works_on_both_apps_and_dies_on_both(two_apps, accounts, someb
     assert ask(f"{second}/session/end", cookie, b"{}")[0] == 200
     for address in (first, second):
         assert ask(f"{address}/m/{own.id}", cookie)[0] == 404
+
+
+def export_of(address, cookie):
+    """The role and state that an app knows of somebody; its refusal where it lets nobody in."""
+    request = urllib.request.Request(f"{address}/me/export", headers={"Cookie": cookie})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            archive = zipfile.ZipFile(io.BytesIO(answer.read()))
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    return next(
+        one["role"]
+        for name in archive.namelist()
+        if name.endswith(".json")
+        for one in _rows(json.loads(archive.read(name)))
+        if "role" in one and "email" in one
+    )
+
+
+def _rows(told):
+    """Every object in a document."""
+    if isinstance(told, dict):
+        yield told
+        told = list(told.values())
+    if isinstance(told, list):
+        for one in told:
+            yield from _rows(one)
+
+
+def test_what_one_app_changes_holds_on_the_other_at_once(two_apps, accounts, somebody, store):
+    addresses = [address for address, _ in two_apps]
+    person = somebody()
+    ticket = accounts.sign_in("ada@example.org", PASSWORD, HERE)
+    _, headers = ask(f"{addresses[0]}/session/start", body=json.dumps({"ticket": ticket}).encode())
+    cookie = headers["Set-Cookie"].partition(";")[0]
+    assert [export_of(one, cookie) for one in addresses] == ["resident"] * 2
+    accounts.grant("ada@example.org", Role.MANAGER)
+    assert [export_of(one, cookie) for one in addresses] == ["manager"] * 2
+    known = store.users.get(person.id)
+    store.users.replace(known, replace(known, status=Status.SUSPENDED))
+    assert [export_of(one, cookie) for one in addresses] == [401] * 2
+
+    shown = store.posts.create(post(created=datetime.now(UTC)))
+    for there in (True, False):
+        for address in addresses:
+            with urllib.request.urlopen(f"{address}/city.geojson", timeout=10) as answer:
+                assert (shown.title in answer.read().decode()) is there
+        store.deletion.delete("Posts", shown.id)
+
+
+LOOKING = """
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+from cityverse.community.city import Filter
+from cityverse.data.store import connect
+from cityverse.settings import current
+from cityverse.ui.looking import look
+
+store = connect(current())
+for _ in sys.stdin:
+    found = look(SimpleNamespace(store=store, now=datetime.now(UTC)), Filter())
+    print("|".join(item.title for item in found.items), flush=True)
+"""
+
+
+def test_the_first_pages_of_two_apps_agree_within_their_time(store, settings):
+    """Each keeps what it found for some seconds (docs/instances.md), and not for longer."""
+    shown = store.posts.create(post(created=datetime.now(UTC)))
+    environment = {
+        **os.environ,
+        "CITYVERSE_DATA_DIR": str(settings.data_dir),
+        "CITYVERSE_CURSOR_SECRET": SECRET,
+    }
+    apps = [
+        subprocess.Popen(
+            [sys.executable, "-c", LOOKING],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+
+    def looked():
+        for app in apps:
+            app.stdin.write("\n")
+            app.stdin.flush()
+        return [shown.title in app.stdout.readline() for app in apps]
+
+    try:
+        assert looked() == [True, True]
+        store.deletion.delete("Posts", shown.id)
+        wait_for(lambda: looked() == [False, False])
+    finally:
+        for app in apps:
+            app.stdin.close()
+            app.stdout.close()
+            app.wait(WITHIN)
 
 
 def test_of_two_workers_one_asks_and_the_other_takes_over_when_it_is_killed(store, start):

@@ -27,6 +27,14 @@ def test_every_price_is_stated_and_used():
         assert dearer > base, name
 
 
+def test_prices_are_near_those_that_were_looked_up():
+    text = DEPLOY.read_text(encoding="utf-8").split("| Price | us-east-1, USD | Where |")[1]
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in text.splitlines()[2:]]
+    assert len(rows) == 7
+    for name, price in rows:
+        assert 1 <= cost.PRICES[name] / float(price) <= 1.25, name
+
+
 def test_the_units_are_those_of_the_documented_patterns():
     patterns = cost.read_units()
     assert patterns["one item"] == 1

@@ -202,11 +202,14 @@ class Service(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def answer(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        operation = self.headers.get("X-Amz-Target", "").partition(".")[2] or self.command
+        query = self.path.partition("?")[2].partition("&")[0]
+        asked = " ".join(part for part in (self.command, query) if part)
+        operation = self.headers.get("X-Amz-Target", "").partition(".")[2] or asked
         self.server.asked.append(operation)
         known = self.server.answers.get(operation, (404, {}))
         status, body = known.pop(0) if isinstance(known, list) else known
-        data = b"" if self.command == "HEAD" else json.dumps(body).encode()
+        told = body if isinstance(body, str) else json.dumps(body)
+        data = b"" if self.command == "HEAD" else told.encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(data)))
@@ -219,13 +222,18 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.answer()
 
+    def do_GET(self):
+        self.answer()
+
     def log_message(self, *_):
         pass
 
 
 @contextmanager
 def service(answers):
-    with Service(answers) as server:
+    # Without its table a transaction is not refused for being one.
+    missing = refused("ResourceNotFoundException", "Requested resource not found")
+    with Service({"TransactWriteItems": missing, **answers}) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         address = f"http://127.0.0.1:{server.server_port}"
@@ -365,7 +373,51 @@ def test_a_table_that_is_on_its_way_out_is_an_error_before_anything_is_changed()
     with service(answers) as (settings, server):
         with pytest.raises(StoreMisconfigured, match="User is DELETING"):
             provision.apply(settings)
-        assert set(server.asked) <= {"ListTables", "DescribeTable", "DescribeTimeToLive", "HEAD"}
+        looked = {"ListTables", "DescribeTable", "DescribeTimeToLive", "TransactWriteItems", "HEAD"}
+        assert set(server.asked) <= looked
+
+
+def test_a_service_without_transactions_is_refused_before_anything_is_made():
+    # As ScyllaDB Alternator answers.
+    unknown = refused("UnknownOperationException", "Unsupported operation TransactWriteItems")
+    answers = {"ListTables": (200, {"TableNames": []}), "TransactWriteItems": unknown}
+    with service(answers) as (settings, server):
+        with pytest.raises(StoreMisconfigured, match=r"TransactWriteItems.*engines\.md"):
+            provision.apply(settings)
+        found = doctor._tables(settings)
+        assert not found.good
+        assert "does not offer TransactWriteItems" in found.text
+        assert set(server.asked) == {"ListTables", "TransactWriteItems"}
+
+
+def test_files_without_versions_are_refused_before_anything_is_made():
+    # As Garage answers; the bucket is there.
+    unknown = "<Error><Code>NotImplemented</Code><Message>ListObjectVersions</Message></Error>"
+    answers = {
+        "ListTables": (200, {"TableNames": []}),
+        "HEAD": (200, {}),
+        "GET versions": (501, unknown),
+    }
+    with service(answers) as (settings, server):
+        with pytest.raises(StoreMisconfigured, match=r"ListObjectVersions.*engines\.md"):
+            provision.apply(settings)
+        assert "does not offer ListObjectVersions" in doctor._tables(settings).text
+        assert "CreateTable" not in server.asked
+        assert not [asked for asked in server.asked if asked.startswith("PUT")]
+
+
+def test_tables_and_files_may_lie_at_different_services():
+    answers = {"ListTables": (200, {"TableNames": []})}
+    with service(answers) as (settings, tables), service({"HEAD": (404, {})}) as (_, files):
+        apart = {
+            "AWS_ENDPOINT_URL_DYNAMODB": settings.aws_endpoint_url,
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{files.server_port}",
+        }
+        both = read({"CITYVERSE_STORE": "aws", **apart, **KEYS})
+        assert both.dynamodb_endpoint != both.s3_endpoint
+        assert len(provision.plan(both)) > len(TABLES)
+        assert set(tables.asked) == {"ListTables", "TransactWriteItems"}
+        assert set(files.asked) == {"HEAD"}
 
 
 def test_a_region_that_is_none_is_told():

@@ -135,7 +135,7 @@ class Connection:
 @contextmanager
 def connection(settings: Settings, *, attempts: int) -> Iterator[Connection]:
     """A connection of which botocore makes so many attempts a call."""
-    parameters = session_parameters(settings)
+    parameters = session_parameters(settings, "dynamodb")
     config = Config(retries={"mode": "standard", "total_max_attempts": attempts})
     parameters["config"] = parameters["config"].merge(config)
     client = boto3.client("dynamodb", **parameters)
