@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
 
-from cityverse.community import missions, posting
+from cityverse.accounts import mail, sending
+from cityverse.community import missions, moderation, posting
 from cityverse.data import media
 from cityverse.data.media import MediaStore
 from cityverse.data.store import Store, connect
@@ -50,6 +51,8 @@ def run(settings: Settings) -> int:
     while not stop.is_set():
         _attempt("the real city", real_city.look)
         _attempt("publishing", lambda: _publish(store, settings))
+        _attempt("moderation", lambda: _moderate(store))
+        _attempt("letters", lambda: _letters(store, settings))
         _attempt("polling", lambda: _poll(store, poller, settings, stop))
         _attempt("deletions", lambda: finish_deletions(store))
         _attempt("figures", lambda: tell_round(settings))
@@ -83,6 +86,16 @@ def _publish(store: Store, settings: Settings) -> None:
     removed = posting.remove_due(store, now)
     if published or removed:
         log.info("%d posts came at their time, %d items went", published, removed)
+
+
+def _moderate(store: Store) -> None:
+    moderation.settle_due(store, datetime.now(UTC))
+
+
+def _letters(store: Store, settings: Settings) -> None:
+    sent = sending.send_due(store, settings, mail.sender(settings), datetime.now(UTC))
+    if sent:
+        log.info("%d letters were sent", sent)
 
 
 def _poll(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:

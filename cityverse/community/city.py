@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
-from cityverse.data.timeline import TimelineRepository
+from cityverse.data.timeline import TimelineRepository, is_hidden
 from cityverse.domain.community import (
     Association,
     AuthorKind,
@@ -30,6 +30,7 @@ from cityverse.domain.community import (
 )
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.domain.media import MediaKind
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.news import Article
 from cityverse.domain.places import Location
 
@@ -73,7 +74,7 @@ class CityItem:
     published or written, or when it starts); ``published`` when it came to stand here;
     ``key`` is ``kind:id``; ``also`` are other articles of the same story; ``files`` are ids
     of pictures, films and documents with what each is, ``previews`` the links it names;
-    ``corrected`` says that a reader named the place.
+    ``corrected`` says that a reader named the place, ``labelled`` that moderators warn of it.
     """
 
     kind: Kind
@@ -93,6 +94,7 @@ class CityItem:
     files: tuple[tuple[str, MediaKind], ...] = ()
     previews: tuple[LinkPreview, ...] = ()
     by_resident: bool = False
+    labelled: bool = False
 
     @property
     def key(self) -> str:
@@ -139,7 +141,7 @@ def find(store: Store, key: str) -> CityItem | None:
     if kind not in set(Kind) or not item_id or len(item_id) > 64:
         return None
     found = _repository(store, Kind(kind)).find(item_id)
-    if found is None or getattr(found, "removed", None):
+    if found is None or getattr(found, "removed", None) or is_hidden(found):
         return None
     if getattr(found, "status", None) is MissionStatus.DRAFT:
         return None
@@ -194,7 +196,8 @@ def _found(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
         return CityPage((), searchable=False)
     window = window_of(kind, wanted.period, now)
     entities = _repository(store, kind).find_many(f.item_id for f in found)
-    items = (as_item(entities[f.item_id]) for f in found if f.item_id in entities)
+    shown = {key: entity for key, entity in entities.items() if not is_hidden(entity)}
+    items = (as_item(shown[f.item_id]) for f in found if f.item_id in shown)
     passing = [
         item
         for item in items
@@ -227,7 +230,9 @@ def _repository(store: Store, kind: Kind) -> TimelineRepository[Any]:
 
 def as_item(entity: Article | Post | Mission | Event | Association) -> CityItem:
     """An entity of any kind as an item of the city."""
-    return _CONVERSIONS[type(entity)](entity)
+    labelled = getattr(entity, "moderation", None) is Moderated.LABELLED
+    item: CityItem = _CONVERSIONS[type(entity)](entity)
+    return replace(item, labelled=True) if labelled else item
 
 
 def _of_article(article: Article) -> CityItem:

@@ -11,6 +11,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cityverse.community import moderation
 from cityverse.community.talk import name_of
 from cityverse.data.media import MediaRepository
 from cityverse.data.parents import read_living
@@ -292,6 +293,9 @@ def remove_due(store: Store, now: datetime) -> int:
     removals = store.removals.due(now)
     for removal in removals:
         if store.removals.begin(removal):
-            store.deletion.delete(removal.table, removal.item_id)
+            if (ending := moderation.ENDS.get(removal.table)) is not None:
+                ending(store, removal.item_id, now)
+            else:
+                store.deletion.delete(removal.table, removal.item_id)
             store.removals.end(removal)
     return len(removals)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cityverse.data.store import Store
+from cityverse.data.timeline import is_hidden
 from cityverse.domain import policy
 from cityverse.domain.comments import Comment
 from cityverse.domain.community import Association, Post
@@ -55,7 +56,7 @@ class Talk:
 def about(store: Store, who: User | None, post_id: str, cursor: str | None = None) -> Talk | None:
     """What is said about a post, oldest first, or None when it is gone. Raises StoreError."""
     post = store.posts.find(post_id)
-    if post is None or post.removed:
+    if post is None or post.removed or is_hidden(post):
         return None
     page = store.comments.of_post(post_id, limit=COMMENTS_A_PAGE, cursor=cursor)
     mine = store.reactions.find(post_id, who.id) if who else None
@@ -79,7 +80,7 @@ def is_followed(store: Store, who: User | None, association_id: str | None) -> b
 def threaded(comments: Iterable[Comment]) -> Iterator[Placed]:
     """Answers below what they answer, each thread in the order of time.
 
-    What answers a comment of an earlier page stands by itself. A deleted comment is left
+    What answers a comment of an earlier page stands by itself. A deleted or hidden comment is left
     out when nothing that is left answers it.
     """
     answers: dict[str, list[Comment]] = defaultdict(list)
@@ -91,7 +92,8 @@ def threaded(comments: Iterable[Comment]) -> Iterator[Placed]:
         (roots if answered is None else answers[answered]).append(comment)
     shown: set[str] = set()
     for comment in reversed(here.values()):
-        if not comment.deleted or any(answer.id in shown for answer in answers[comment.id]):
+        speaks = not comment.deleted and not is_hidden(comment)
+        if speaks or any(answer.id in shown for answer in answers[comment.id]):
             shown.add(comment.id)
     waiting = [Placed(comment, 0) for comment in reversed(roots)]
     while waiting:

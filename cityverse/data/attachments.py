@@ -73,6 +73,22 @@ def detached(
     ]
 
 
+def hiding(dynamo: Dynamo, files: Iterable[str], *, hidden: bool) -> list[dict[str, Any]]:
+    """The writes that show these files to nobody but their owner, or to all again."""
+    keys = [{"id": one} for one in files]
+    rows = dynamo.get_many(TABLE, keys) if keys else []
+    return [
+        update_write(
+            TABLE,
+            {"id": row["id"]},
+            {"hidden": hidden},
+            condition="attribute_exists(id)",
+            added={"version": 1},
+        )
+        for row in rows
+    ]
+
+
 def forgetting(row: Item, user_id: str) -> dict[str, Any]:
     """The write that takes the name of its owner from a file, as it is stored.
 

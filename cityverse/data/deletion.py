@@ -54,10 +54,16 @@ from cityverse.data.registry import (
     OWNER_INDEX,
     PRODUCT_INDEX,
     REPORTER_INDEX,
+    SUBJECT_INDEX,
     USER_INDEX,
     table,
 )
-from cityverse.data.reports import ReportRepository
+from cityverse.data.reports import (
+    AppealRepository,
+    CaseRepository,
+    DecisionRepository,
+    ReportRepository,
+)
 from cityverse.data.repository import Repository
 from cityverse.data.ties import MARK, TRIES, take_away
 from cityverse.data.users import UserRepository
@@ -116,6 +122,9 @@ OF_PERSON: tuple[Rows, ...] = (
     Rows("Message", "user_id", USER_INDEX.name),
     Rows("Donations", "user_id", "user_id-index"),
     Rows("Report", "reporter_id", REPORTER_INDEX.name),
+    Rows("Case", "subject_id", SUBJECT_INDEX.name),
+    Rows("Decision", "subject_id", SUBJECT_INDEX.name),
+    Rows("Appeal", "user_id", USER_INDEX.name),
     Rows("Proposal", "user_id", USER_INDEX.name),
     Rows("Comment", "user_id", USER_INDEX.name),
     _POSTS_OF_PERSON,
@@ -145,6 +154,9 @@ class Deletion:
         self._applications = ApplicationRepository(dynamo, cursors)
         self._contributions = ContributionRepository(dynamo, cursors)
         self._reports = ReportRepository(dynamo, cursors)
+        self._cases = CaseRepository(dynamo, cursors)
+        self._decisions = DecisionRepository(dynamo, cursors)
+        self._appeals = AppealRepository(dynamo, cursors)
         self._proposals = ProposalRepository(dynamo, cursors)
         self._comments = CommentRepository(dynamo, cursors)
         self._posts = PostRepository(dynamo, cursors)
@@ -355,6 +367,8 @@ class Deletion:
                     self._attendance.leave(row["event_id"], user_id)
                 case "Reaction":
                     self._reactions.withdraw(row["post_id"], user_id)
+                case "Decision":
+                    self._decisions.disown(row["id"], user_id)
                 case "Notification":
                     self._forget_actor(row, user_id)
                 case _:
@@ -379,6 +393,8 @@ class Deletion:
             "Application": (self._applications, self._delete_application),
             "Donations": (self._contributions, self._contributions.anonymise),
             "Report": (self._reports, self._reports.anonymise),
+            "Case": (self._cases, self._cases.anonymise),
+            "Appeal": (self._appeals, self._appeals.anonymise),
             "Proposal": (self._proposals, self._proposals.delete),
             "Comment": (comments, comments.delete if words_too else comments.anonymise),
             "Posts": (posts, self._delete_post if words_too else posts.anonymise),

@@ -46,31 +46,51 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
         *("association_id", "association_name", "user_name", "standing"),
     ),
     # Who decides on a report, and how, is not the person's own.
-    Rows("Report", "reporter_id", "reporter-index"): ("target", "reason", "text", "status"),
+    Rows("Report", "reporter_id", "reporter-index"): (
+        *("target", "reason", "text", "status", "reporter_name", "reporter_email"),
+    ),
+    # That one's own things were reported is told by the decision, with its reasons.
+    Rows("Case", "subject_id", "subject-index"): ("target", "opened", "status"),
+    Rows("Decision", "subject_id", "subject-index"): (
+        *("target", "measure", "facts", "ground", "rule", "explanation", "redress", "until"),
+        *("found_by_machine", "decided_by_machine", "revises"),
+    ),
+    Rows("Appeal", "user_id", "user-index"): (
+        *("decision_id", "target", "text", "status", "decided_at", "reason", "against_inaction"),
+    ),
     Rows("Proposal", "user_id", "user-index"): (
         *("article_id", "location", "text", "status", "decided_at", "reason"),
     ),
     Rows("Comment", "user_id", "user-index"): (
         *("post_id", "parent_id", "user_name", "text", "edited_at", "deleted"),
+        "moderation",
     ),
     Rows("Posts", "user_id", "user-index"): (
         *("title", "text", "user_name", "author_kind", "association_id", "association_name"),
         *("product_id", "location", "media", "media_kinds", "links", "previews", "edited"),
-        "removed",
+        *("removed", "moderation"),
     ),
     Rows("Association", "owner_id", "owner-index"): (
         *("name", "rna", "description", "website", "goals", "location", "verified"),
         *("activities", "links", "profile_media_id", "banner_media_id", "closing"),
+        "moderation",
     ),
     Rows("Media", "owner", "owner-index"): (
         *("kind", "content_type", "size", "name", "width", "height", "public", "state", "deleted"),
+        "hidden",
     ),
 }
 WITHHELD: Mapping[str, tuple[str, ...]] = {
     # The key of the person is no fact about them; what secures the account stays secret.
     "User": ("password_hash", "session_version", "second_factor", "calendar_version"),
     "Notification": ("actor_id",),
-    "Report": ("assigned_to", "decision_id"),
+    "Report": ("assigned_to", "decision_id", "case_id", "evidence"),
+    # Who reported and who decides, and what they were shown, is told to nobody.
+    "Case": (
+        *("reason", "due", "title", "association_id", "assigned_to", "decision_id", "reports"),
+    ),
+    "Decision": ("moderator_id", "subject_id", "case_id"),
+    "Appeal": ("moderator_id", "named", "decided_by", "party"),
     "Proposal": ("request", "expires_at"),
     "Posts": (
         *("reactions_like", "reactions_love", "reactions_haha", "reactions_wow"),
@@ -84,6 +104,7 @@ WITHHELD: Mapping[str, tuple[str, ...]] = {
 
 OF_ACCOUNT = (
     *("email", "first_name", "last_name", "role", "status", "consents", "verified_at"),
+    "suspended_until",
     *("description", "profile_media_id", "banner_media_id", "links", "goals", "address"),
     *("score", "hours", "following", "last_seen", "notified_until"),
 )

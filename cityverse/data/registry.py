@@ -62,6 +62,7 @@ PRODUCT_INDEX = Index("product-index", "product_id", "order")
 # By these a person is found in what stays when their account is deleted.
 OWNER_INDEX = Index("owner-index", "owner_id", "order")
 REPORTER_INDEX = Index("reporter-index", "reporter_id", "order")
+SUBJECT_INDEX = Index("subject-index", "subject_id", "order")
 ACTOR_INDEX = Index("actor-index", "actor_id", "order")
 # Drafts stand in no other index.
 DRAFT_INDEX = Index("draft-index", "draft_of", "drafted")
@@ -177,9 +178,31 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "Case",
+        "the reports of one item that wait for one decision",
+        indexes=(Index("status-index", "status", "order"), SUBJECT_INDEX),
+    ),
+    Table(
         "Decision",
         "what moderators decided, and why",
-        indexes=(Index("target-index", "target", "order"),),
+        indexes=(
+            Index("target-index", "target", "order"),
+            SUBJECT_INDEX,
+            Index("month-index", "month", "order"),
+        ),
+    ),
+    Table(
+        "Appeal",
+        "decisions that somebody does not accept",
+        indexes=(Index("status-index", "status", "order"), USER_INDEX),
+    ),
+    Table("Audit", "acts of moderators, only ever added", partition="month", sort="order"),
+    Table(
+        "Letter",
+        "e-mails that are to be sent",
+        indexes=(Index("due-index", "state", "due"),),
+        ttl="expires",
+        exported=False,
     ),
     Table(
         "Proposal",

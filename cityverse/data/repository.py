@@ -29,6 +29,7 @@ from cityverse.data.client import (
     update_write,
 )
 from cityverse.data.ties import Tie, living_person
+from cityverse.domain.moderation import Moderated
 from cityverse.errors import AlreadyExists, InvalidField, NotFound, Taken, VersionConflict
 
 
@@ -188,6 +189,16 @@ class Repository(Generic[E]):
             raise VersionConflict(f"{self.table} item {old.id} was changed meanwhile") from failure
         return changed
 
+    def moderate(self, old: E, new: E, along: Sequence[dict[str, Any]]) -> E:
+        """``replace`` with the decision that asks for it, all or nothing.
+
+        Raises VersionConflict when the item, or what ``along`` rests on, changed meanwhile.
+        """
+        try:
+            return self._replace(old, new, along)
+        except ConditionFailed as failure:
+            raise VersionConflict(f"{self.table} item {old.id}: decided meanwhile") from failure
+
     def writes_deleting(self, entity: E, condition: str = "") -> list[dict[str, Any]]:
         """The writes that delete an entity as it was read, its files, and all that follows from it.
 
@@ -233,7 +244,8 @@ class Repository(Generic[E]):
         }
 
     def _also(self, entity: E) -> list[dict[str, Any]]:
-        searchable = self.texts_of(entity)
+        hidden = getattr(entity, "moderation", None) is Moderated.HIDDEN
+        searchable = None if hidden else self.texts_of(entity)
         writes = [] if searchable is None else terms.rows(entity.id, searchable)
         if entity.demo:
             writes.append(put_write("Demo", {"table": self.table, "id": entity.id}))

@@ -25,6 +25,7 @@ from cityverse.data.deletion import Deletion
 from cityverse.data.drafts import DraftRepository
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
+from cityverse.data.letters import LetterRepository
 from cityverse.data.links import LinkRepository
 from cityverse.data.messages import MessageRepository
 from cityverse.data.missions import MissionRepository
@@ -35,7 +36,13 @@ from cityverse.data.products import ProductRepository
 from cityverse.data.proposals import AliasRepository, ProposalRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.removals import RemovalRepository
-from cityverse.data.reports import DecisionRepository, ReportRepository
+from cityverse.data.reports import (
+    AppealRepository,
+    AuditRepository,
+    CaseRepository,
+    DecisionRepository,
+    ReportRepository,
+)
 from cityverse.data.repository import Repository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
@@ -75,6 +82,10 @@ class Store:
     notifications: NotificationRepository
     reports: ReportRepository
     decisions: DecisionRepository
+    cases: CaseRepository
+    appeals: AppealRepository
+    audit: AuditRepository
+    letters: LetterRepository
     proposals: ProposalRepository
     aliases: AliasRepository
     rollups: RollupRepository
@@ -116,6 +127,8 @@ class Store:
             self.contributions,
             self.badges,
             self.reports,
+            self.cases,
+            self.appeals,
             self.proposals,
         )
         return {repository.table: repository for repository in own}
@@ -178,6 +191,10 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         notifications=NotificationRepository(dynamo, cursors),
         reports=ReportRepository(dynamo, cursors),
         decisions=DecisionRepository(dynamo, cursors),
+        cases=CaseRepository(dynamo, cursors),
+        appeals=AppealRepository(dynamo, cursors),
+        audit=AuditRepository(dynamo, cursors),
+        letters=LetterRepository(dynamo),
         proposals=ProposalRepository(dynamo, cursors),
         aliases=AliasRepository(dynamo),
         rollups=RollupRepository(dynamo),

@@ -34,6 +34,7 @@ from cityverse.data.registry import (
 )
 from cityverse.data.repository import E, Repository, Window
 from cityverse.data.ties import Tie
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between
 
@@ -147,10 +148,10 @@ class TimelineRepository(Repository[E]):
     def keys_of(self, entity: E) -> Item:
         """Bucket, order, and what the lists by arrondissement and near a place need."""
         moment = self.moment_of(entity)
-        keys: Item = {
-            "bucket": bucket_of(moment, entity.id),
-            "order": order_of(moment, entity.id),
-        }
+        keys: Item = {"order": order_of(moment, entity.id)}
+        if is_hidden(entity):
+            return keys  # so that it is found by whose it is, and by nothing else
+        keys["bucket"] = bucket_of(moment, entity.id)
         arrondissement = self.arrondissement_of(entity)
         if arrondissement is not None:
             keys["arrondissement"] = f"{arrondissement:02}"
@@ -280,6 +281,8 @@ class TimelineRepository(Repository[E]):
                 looked.further, looked.bounded = True, where is not None
                 break
             entity = codec.from_item(self.entity, row)
+            if is_hidden(entity):
+                continue
             if where is None or where(entity):
                 if len(looked.found) == limit:
                     looked.further = True
@@ -390,6 +393,11 @@ class _Merge(Generic[E]):
 
 def _order(row: Item) -> str:
     return str(row["order"])
+
+
+def is_hidden(entity: object) -> bool:
+    """Whether moderators hid an item: it stands in no list, and no search finds it."""
+    return getattr(entity, "moderation", None) is Moderated.HIDDEN
 
 
 def _location_of(entity: object) -> Location | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.people import ANONYMOUS
 from cityverse.domain.rules import check_id, check_text, check_time
 from cityverse.errors import InvalidField
@@ -30,6 +31,7 @@ class Comment:
     created: datetime
     parent_id: str | None = None
     edited_at: datetime | None = None
+    moderation: Moderated | None = None
     deleted: bool = field(default=False, metadata={"counter": True})
     demo: bool = False
     version: int = 0

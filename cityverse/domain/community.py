@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cityverse.domain.associations import Activity, check_activities, check_editors, check_rna
 from cityverse.domain.media import MediaKind
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.people import (
     ANONYMOUS,
     NO_LINKS,
@@ -63,6 +64,7 @@ class Association:
     banner_media_id: str | None = None
     followers: int = field(default=0, metadata={"counter": True})
     closing: datetime | None = None
+    moderation: Moderated | None = None
     demo: bool = False
     version: int = 0
 
@@ -138,6 +140,7 @@ class Post:
     product_id: str | None = None
     edited: datetime | None = None
     removed: datetime | None = None
+    moderation: Moderated | None = None
     reactions_like: int = field(default=0, metadata={"counter": True})
     reactions_love: int = field(default=0, metadata={"counter": True})
     reactions_haha: int = field(default=0, metadata={"counter": True})
@@ -269,6 +272,7 @@ class Mission:
     needs_licence: bool = False
     series_id: str | None = None
     media: tuple[str, ...] = ()
+    moderation: Moderated | None = None
     demo: bool = False
     version: int = 0
     kind: str = field(default="mission", init=False)
@@ -292,7 +296,8 @@ class Mission:
 
     def takes_applications(self, now: datetime) -> bool:
         """Whether one can apply: neither closed, done nor cancelled, nor over."""
-        return self.status in OPEN_STATUSES and self.over > now
+        hidden = self.moderation is Moderated.HIDDEN
+        return self.status in OPEN_STATUSES and self.over > now and not hidden
 
     def check(self) -> None:
         """Raise InvalidField when a field breaks its rule."""
@@ -332,6 +337,7 @@ class Event:
     goals: frozenset[int] = frozenset()
     series_id: str | None = None
     media: tuple[str, ...] = ()
+    moderation: Moderated | None = None
     demo: bool = False
     version: int = 0
     kind: str = field(default="event", init=False)

@@ -61,8 +61,8 @@ CONTENT_TYPES = {
 class Media:
     """One file. ``size`` is in bytes, ``width`` and ``height`` in pixels (0 when unknown).
 
-    A file that is not ``public`` is shown to its owner and to ``viewers`` (ids of people)
-    only. ``name`` is what a downloaded document is called.
+    A file that is not ``public``, or that moderators have ``hidden``, is shown to its owner
+    and to ``viewers`` (ids of people) only. ``name`` is what a downloaded document is called.
     """
 
     id: str
@@ -79,6 +79,7 @@ class Media:
     viewers: frozenset[str] = frozenset()
     state: MediaState = MediaState.READY
     deleted: datetime | None = None
+    hidden: bool = False
     demo: bool = False
     version: int = 0
 
@@ -96,7 +97,7 @@ class Media:
         """Whether this person (None: somebody not signed in) may see the file."""
         if self.state is not MediaState.READY:
             return False
-        return self.public or (
+        return (self.public and not self.hidden) or (
             viewer is not None and (viewer == self.owner or viewer in self.viewers)
         )
 

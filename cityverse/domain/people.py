@@ -120,6 +120,7 @@ class User:
     password_hash: str | None = None
     role: Role = Role.RESIDENT
     status: Status = Status.ACTIVE
+    suspended_until: datetime | None = None
     session_version: int = 1
     calendar_version: int = 1
     consents: tuple[Consent, ...] = ()
@@ -152,7 +153,7 @@ class User:
         check_choice("role", self.role, Role)
         check_choice("status", self.status, Status)
         self._check_identity()
-        for name in ("created", "verified_at", "last_seen", "notified_until"):
+        for name in ("created", "verified_at", "suspended_until", "last_seen", "notified_until"):
             check_time(name, getattr(self, name))
         check_text("description", self.description, longest=DESCRIPTION_LONGEST, required=False)
         for name in ("profile_media_id", "banner_media_id"):

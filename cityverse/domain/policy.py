@@ -86,7 +86,7 @@ RULES: dict[Action, Rule] = {
     Action.APPLY: Rule(Role.RESIDENT),
     Action.ATTEND: Rule(Role.RESIDENT),
     Action.GIVE: Rule(Role.RESIDENT),
-    Action.REPORT: Rule(Role.RESIDENT),
+    Action.REPORT: Rule(None),
     Action.PROPOSE_PLACE: Rule(Role.RESIDENT),
     Action.APPEAL: Rule(Role.RESIDENT, Tie.THEIRS),
     Action.FOUND_ASSOCIATION: Rule(Role.CREATOR),

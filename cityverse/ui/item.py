@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import applying, attending, markup, outputs, placing, posted, talking
+from cityverse.ui import applying, attending, markup, outputs, placing, posted, reporting, talking
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -48,6 +48,8 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             attending.draw(page, item.id)
         elif item.kind is Kind.ASSOCIATION:
             talking.draw_follow(page, item.id)
+        if item.kind is not Kind.NEWS:
+            reporting.draw(page, item.key)
 
     dialog()
 
@@ -58,6 +60,7 @@ def close() -> None:
     st.query_params.pop("item", None)
     talking.close()
     placing.close()
+    reporting.close()
 
 
 def _body(page: Page, item: CityItem) -> str:
@@ -69,6 +72,8 @@ def _body(page: Page, item: CityItem) -> str:
         f"<p style='opacity:.8;margin:0 0 .8rem'>{markup.text(_by(page, item))} · "
         f"{markup.text(_time(page, item))}{demo}</p>",
     ]
+    if item.labelled:
+        parts.insert(0, f"<p class='labelled'>⚠ {markup.text(texts('moderation.labelled'))}</p>")
     if item.text and item.text != item.title:
         parts.append(f"<p>{markup.marked(item.text, 'summary', evidence)}</p>")
     if item.kind in outputs.DATED:

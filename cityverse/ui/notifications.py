@@ -73,6 +73,10 @@ def _go_to(target: str) -> None:
     kind, _, item_id = target.partition(":")
     if kind == "mission":
         st.switch_page("pages/Missions.py", query_params={"mission": item_id})
+    elif kind == "decision":
+        st.switch_page("pages/Moderation.py", query_params={"decision": item_id})
+    elif kind == "appeal":
+        st.switch_page("pages/Moderation.py", query_params={"view": "appeals"})
     elif kind in _DIALOGS:
         opening.open_item(target)
         st.switch_page("Home.py", query_params={"item": target})

@@ -61,11 +61,12 @@ NOTIFICATIONS = PageLink(
 )
 PRIVACY = PageLink("pages/Privacy.py", "/Privacy", ":material/shield_person:", "nav.privacy")
 LEGAL = PageLink("pages/Legal.py", "/Legal", ":material/gavel:", "nav.legal")
+MODERATION = PageLink("pages/Moderation.py", "/Moderation", ":material/balance:", "nav.moderation")
 ASSOCIATIONS = PageLink(
     "pages/Associations.py", "/Associations", ":material/diversity_3:", "nav.associations"
 )
 # These stand below the others, in their own order.
-_APART = frozenset({NOTIFICATIONS, SIGN_IN, PROFILE, PRIVACY, LEGAL})
+_APART = frozenset({NOTIFICATIONS, SIGN_IN, PROFILE, PRIVACY, LEGAL, MODERATION})
 PAGES = (
     PageLink("Home.py", "/", ":material/map:", HOME_TITLE),
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
@@ -97,6 +98,7 @@ PAGES = (
     PROFILE,
     PRIVACY,
     LEGAL,
+    MODERATION,
 )
 
 
@@ -232,6 +234,8 @@ h2, h3 { font-size: 1.25rem !important; }
 .gallery.n2 img { aspect-ratio: 4 / 3; object-fit: cover; }
 .gallery img { max-height: 420px; object-fit: contain; background: #8882; }
 .gallery video { max-height: 420px; background: #000; grid-column: 1 / -1; }
+.labelled { border: 1px solid #b26a00; border-left-width: 8px; border-radius: 8px;
+  padding: 4px 12px; margin: 0 0 .6rem; }
 .preview { border-left: 3px solid #8886; padding: 2px 0 2px 12px; margin: .5rem 0;
   overflow-wrap: anywhere; font-size: .92rem; }
 .association { display: flex; gap: 16px; align-items: center; }
@@ -297,7 +301,7 @@ def _sidebar(texts: Texts, session: Session | None) -> None:
         st.divider()
         _account(texts, session)
         _preferences(texts)
-        for link in (PRIVACY, LEGAL):
+        for link in (MODERATION, PRIVACY, LEGAL):
             st.page_link(link.script, label=texts(link.title), icon=link.icon)
 
 

@@ -15,10 +15,11 @@ from cityverse.community import talk
 from cityverse.community.talk import Draft, Placed, Talk
 from cityverse.data.store import Store
 from cityverse.domain.comments import COMMENT_LONGEST, Comment
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.people import ANONYMOUS, User
 from cityverse.domain.reactions import ReactionKind
 from cityverse.errors import CityVerseError
-from cityverse.ui import markup, posted, signed_in
+from cityverse.ui import markup, posted, reporting, signed_in
 from cityverse.ui.shell import SIGN_IN, Page
 
 _SIGNS = {
@@ -36,6 +37,7 @@ _CURSOR, _ANSWERING, _EDITING, _DELETING = (
     "talk_editing",
     "talk_deleting",
 )
+_REPORTING = "talk_reporting"
 _DRAFT, _FAILURE = "talk_draft", "talk_failure"
 
 
@@ -72,7 +74,7 @@ def draw_follow(page: Page, association_id: str) -> None:
 def close() -> None:
     """Forget what was being written."""
     posted.close()
-    for name in (_CURSOR, _ANSWERING, _EDITING, _DELETING, _DRAFT, _FAILURE):
+    for name in (_CURSOR, _ANSWERING, _EDITING, _DELETING, _REPORTING, _DRAFT, _FAILURE):
         st.session_state.pop(name, None)
 
 
@@ -145,15 +147,29 @@ def _comment(page: Page, placed: Placed, who: User | None) -> None:
         _edit_form(page, comment)
         return
     st.html(_said(page, placed))
-    if who is None or comment.deleted:
+    if comment.deleted or comment.moderation is Moderated.HIDDEN:
+        return
+    if who is None:
+        _report(page, comment)
         return
     with st.container(horizontal=True, gap="small"):
         _small(page, "talk.answer", _begin, (_ANSWERING, comment.id))
         if mine:
             _small(page, "talk.edit", _begin, (_EDITING, comment.id))
             _small(page, "talk.delete", _begin, (_DELETING, comment.id))
+        else:
+            _small(page, "report.open", _begin, (_REPORTING, comment.id))
+    if not mine and st.session_state.get(_REPORTING) == comment.id:
+        reporting.form(page, f"comment:{comment.id}")
     if mine and st.session_state.get(_DELETING) == comment.id:
         _ask_to_delete(page, comment)
+
+
+def _report(page: Page, comment: Comment) -> None:
+    """For who is not signed in and so can do nothing else."""
+    _small(page, "report.open", _begin, (_REPORTING, comment.id))
+    if st.session_state.get(_REPORTING) == comment.id:
+        reporting.form(page, f"comment:{comment.id}")
 
 
 def _small(page: Page, text: str, call: Callable[..., None], args: tuple[str, ...]) -> None:
@@ -162,8 +178,9 @@ def _small(page: Page, text: str, call: Callable[..., None], args: tuple[str, ..
 
 
 def _begin(state: str, comment_id: str) -> None:
-    """Answer, edit or delete this comment, and do nothing else meanwhile."""
-    for name in (_ANSWERING, _EDITING, _DELETING):
+    """Answer, edit, delete or report this comment, and do nothing else meanwhile."""
+    reporting.close()
+    for name in (_ANSWERING, _EDITING, _DELETING, _REPORTING):
         st.session_state.pop(name, None)
     st.session_state[state] = comment_id
 
@@ -176,13 +193,16 @@ def _stop(*names: str) -> None:
 def _said(page: Page, placed: Placed) -> str:
     texts, comment = page.texts, placed.comment
     margin = f"margin:0 0 0 {1.4 * placed.depth:.1f}rem"
-    if comment.deleted:
-        return f"<p style='{margin};opacity:.7'><em>{markup.text(texts('talk.deleted'))}</em></p>"
+    if comment.deleted or comment.moderation is Moderated.HIDDEN:
+        said = texts("talk.deleted" if comment.deleted else "talk.hidden")
+        return f"<p style='{margin};opacity:.7'><em>{markup.text(said)}</em></p>"
     unnamed = comment.user_id == ANONYMOUS
     name = texts("talk.unnamed") if unnamed else comment.user_name
     facts = [texts.moment(comment.created, _now())]
     if comment.edited_at is not None:
         facts.append(texts("talk.edited"))
+    if comment.moderation is Moderated.LABELLED:
+        facts.append(f"⚠ {texts('moderation.labelled')}")
     if comment.demo:
         facts.append(texts("item.demo_short"))
     return (

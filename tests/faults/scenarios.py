@@ -26,6 +26,7 @@ from cityverse.data.deletion import Deletion
 from cityverse.data.drafts import DraftRepository
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
+from cityverse.data.letters import Letter, LetterRepository
 from cityverse.data.links import LinkRepository
 from cityverse.data.media import MediaRepository
 from cityverse.data.messages import MessageRepository
@@ -37,7 +38,13 @@ from cityverse.data.products import ProductRepository
 from cityverse.data.proposals import AliasRepository, ProposalRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.removals import Removal, RemovalRepository
-from cityverse.data.reports import DecisionRepository, ReportRepository
+from cityverse.data.reports import (
+    AppealRepository,
+    AuditRepository,
+    CaseRepository,
+    DecisionRepository,
+    ReportRepository,
+)
 from cityverse.data.repository import LeafRepository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
@@ -51,6 +58,7 @@ from cityverse.domain.corrections import Alias, Proposal, ProposalStatus
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
+from cityverse.domain.moderation import Act, Appeal, AppealStatus, Case, Reason
 from cityverse.domain.people import Link, Purpose
 from cityverse.domain.points import Award, Badge
 from cityverse.domain.posting import Draft, DraftState
@@ -98,9 +106,15 @@ def _life(kind: type[Any], entity: Any, changed: Any, before: Callable[[Have], A
     def replaced(repository: Any, old: Any) -> Any:
         return repository.replace(old, replace(old, **changed))
 
+    def moderated(repository: Any, old: Any) -> Any:
+        return repository.moderate(old, replace(old, **changed), [])
+
     scenario(kind, "create", lambda repository, _: repository.create(entity), before)
     scenario(kind, "adopt", lambda repository, _: repository.adopt(entity), _nothing)
     scenario(kind, "replace", replaced, existing)
+    scenario(
+        kind, "moderate", lambda r, old: r.moderate(old, replace(old, **changed), []), existing
+    )
     if issubclass(kind, LeafRepository):
         scenario(kind, "delete", lambda repository, old: repository.delete(old), existing)
 
@@ -231,6 +245,60 @@ scenario(
     lambda r, reported: r.decide(decision(), [reported]),
     _with(A_USER, (ReportRepository, report())),
 )
+A_CASE = Case("k1", "post:p1", Reason.SPAM, NOW, LATER, "Un mot", "u1")
+AN_APPEAL = Appeal("k2", "d1", "post:p1", "manager", NOW, "Non", "u1", "u1")
+A_LETTER = Letter("k3", "decision", NOW, user_id="u1")
+AN_ACT = Act("k4", NOW, "manager", "decide", "post:p1")
+
+
+def _letter_waits(have: Have) -> None:
+    letters = have(LetterRepository)
+    letters.dynamo.transact([letters.write_of(A_LETTER)])
+
+
+def _noted(have: Have) -> Any:
+    return have(AuditRepository).write_of(AN_ACT)
+
+
+_life(CaseRepository, A_CASE, {"assigned_to": "manager"}, _nothing)
+_life(AppealRepository, AN_APPEAL, {"named": "u2"}, _nothing)
+scenario(AppealRepository, "open_telling", lambda r, act: r.open_telling(AN_APPEAL, [act]), _noted)
+scenario(
+    AppealRepository,
+    "settle",
+    lambda r, a: r.settle(
+        a,
+        replace(a, status=AppealStatus.UPHELD, decided_by="u2", decided_at=NOW, reason="Si"),
+        [],
+    ),
+    _with((AppealRepository, AN_APPEAL)),
+)
+scenario(
+    ReportRepository,
+    "file",
+    lambda r, act: r.file(report(case_id="k1"), [act]),
+    lambda have: (_with(A_USER, (CaseRepository, A_CASE))(have), _noted(have))[1],
+)
+scenario(
+    ReportRepository,
+    "close",
+    lambda r, reported: r.close(reported, "d1", []),
+    _with(A_USER, (ReportRepository, report())),
+)
+scenario(
+    DecisionRepository,
+    "record",
+    lambda r, act: r.record([r.adding(decision()), act]),
+    _noted,
+)
+scenario(
+    DecisionRepository,
+    "disown",
+    lambda r, _: r.disown("d1", "u1"),
+    lambda have: have(DecisionRepository).decide(decision(subject_id="u1")),
+)
+scenario(LetterRepository, "sent", lambda r, _: r.sent(A_LETTER), _letter_waits)
+scenario(LetterRepository, "take", lambda r, _: r.take(A_LETTER, NOW), _letter_waits)
 scenario(RollupRepository, "add", lambda r, _: r.add("posts#city", NOW.date(), 3, "p1", NOW))
 scenario(RevokedTokens, "revoke", lambda r, _: r.revoke("token", LATER))
 A_LINK = Link(
@@ -516,6 +584,8 @@ _anonymised(PostRepository, A_FILE, A_RESIDENTS_POST)
 _anonymised(CommentRepository, AN_ASSOCIATION, A_POST, A_COMMENT)
 _anonymised(ContributionRepository, AN_ASSOCIATION, A_CAMPAIGN, A_GIFT)
 _anonymised(ReportRepository, (ReportRepository, report()))
+_anonymised(CaseRepository, (CaseRepository, A_CASE))
+_anonymised(AppealRepository, (AppealRepository, AN_APPEAL))
 OWNED = (AssociationRepository, replace(AN_ASSOCIATION[1], owner_id="u1"))
 _anonymised(AssociationRepository, OWNED, name="disown")
 

@@ -20,6 +20,7 @@ from cityverse.data.media import MediaRepository
 from cityverse.domain.attendance import Attendance
 from cityverse.domain.media import MediaPlace
 from cityverse.domain.messages import Message
+from cityverse.domain.moderation import Decision
 from cityverse.domain.notifications import Notification
 from cityverse.domain.people import Follow
 from cityverse.domain.points import Award
@@ -38,9 +39,10 @@ OTHERS = {
     "Message": Message,
     "Draft": Draft,
     "Membership": Membership,
+    "Decision": Decision,
 }
 # The person, which all rows name, and what only the store itself uses.
-KEYS = {"user_id", "owner", "owner_id", "reporter_id", "version", "kind"}
+KEYS = {"subject_id", "user_id", "owner", "owner_id", "reporter_id", "version", "kind"}
 
 
 def test_every_field_about_a_person_was_thought_of(store):

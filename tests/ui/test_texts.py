@@ -9,6 +9,7 @@ import pytest
 
 from cityverse import errors
 from cityverse.community.city import Period
+from cityverse.community.moderation import COUNTED
 from cityverse.domain.applications import ApplicationState, Presence, Refusal
 from cityverse.domain.associations import Activity
 from cityverse.domain.community import (
@@ -20,6 +21,7 @@ from cityverse.domain.community import (
 from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
+from cityverse.domain.moderation import AppealStatus, CaseStatus, Ground, Hint, Measure, Reason
 from cityverse.domain.notifications import Topic
 from cityverse.domain.people import GOALS, Role
 from cityverse.domain.places import Precision
@@ -31,6 +33,7 @@ from cityverse.ui import (
     composer,
     item,
     lists,
+    moderating,
     sources,
     video,
 )
@@ -45,6 +48,7 @@ FIELDS = (
     *("image", "pdf", "media", "links", "text", "due", "location"),
     *("name", "description", "website", "rna"),
     *("proposal", "alias"),
+    *("facts", "ground", "rule", "explanation", "measure", "until"),
 )
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -104,6 +108,18 @@ def _used_by_enumerations():
             "presence": Presence,
             "team": ["applications", "edit", "status"],
             "topic": Topic,
+            "report_reason": Reason,
+            "target": moderating.kinds(),
+            "case_status": CaseStatus,
+            "measure": Measure,
+            "measure_help": [one for one in Measure if one is not Measure.RESTORATION],
+            "ground": Ground,
+            "hint": Hint,
+            "appeal_status": AppealStatus,
+            "act": ["assign", "unassign", "decide", "restore", "overturn", "uphold", "name"],
+            "moderation.view": ["queue", "appeals", "log", "mine", "audit"],
+            "moderation.against": ["decision", "inaction"],
+            "moderation_figure": COUNTED,
             "calendar": ["week", "month"],
             "certificate": ["association", "mission", "day", "hours"],
         }.items()
