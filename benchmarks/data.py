@@ -129,6 +129,15 @@ def _lists() -> Iterator[Pattern]:
         if kind != "articles":
             of_one = page(of, association_id=FOLLOWED[0])
             yield Pattern(f"{kind} of an association", of_one, PAGE, table)
+    for kind in ("missions", "events"):
+        table, of = kinds[kind]
+        yield Pattern(f"{kind} under way", _under_way(of), PAGE, table)
+    yield Pattern(
+        "articles of a source",
+        lambda s: len(s.news.from_source("source-001", limit=5, where=bool).items),
+        5,
+        "News",
+    )
     yield Pattern("associations", page(lambda s: s.associations), PAGE, "Association")
 
     def of_posts(name: str, read: Callable[[Store], int], least: int = PAGE) -> Pattern:
@@ -305,6 +314,16 @@ def _of_the_leaving() -> Iterator[Pattern]:
 
 def _near(of: Callable[[Store], Any]) -> Callable[[Store], int]:
     return lambda store: len(of(store).near(*CENTRE, metres=500, limit=PAGE).items)
+
+
+def _under_way(of: Callable[[Store], Any]) -> Callable[[Store], int]:
+    """The days ahead are as crowded as those in which they look back."""
+    days = Window(NOW, NOW + 2 * _DAY)
+
+    def read(store: Store) -> int:
+        return len(of(store).latest(days, limit=PAGE, where=lambda one: one.id.endswith("7")))
+
+    return read
 
 
 def _home(store: Store) -> int:

@@ -37,6 +37,7 @@ from cityverse.domain.people import (
     closed,
     normalised_email,
 )
+from cityverse.domain.places import Location
 from cityverse.domain.policy import Action
 from cityverse.errors import (
     AlreadyExists,
@@ -388,6 +389,12 @@ class Accounts:
         user = _require_own(who)
         first, last = first_name.strip(), last_name.strip()
         return self._edit(user.id, lambda now: replace(now, first_name=first, last_name=last))
+
+    def live_at(self, who: User | None, home: Location | None) -> User:
+        """Say where one lives, as precisely as one likes, or no longer say it."""
+        user = _require_own(who)
+        kept = home and replace(home, score=0.0, evidence=())
+        return self._edit(user.id, lambda now: replace(now, address=kept))
 
     def change_password(self, who: User | None, present: str, new: str, client: Client) -> str:
         """Change one's password and end all sessions; a ticket for a new one here.

@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from cityverse.data.lists import Page
+from cityverse.data.near import cells_within
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
 from cityverse.data.timeline import TimelineRepository, is_hidden
@@ -31,7 +33,7 @@ from cityverse.domain.community import (
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.domain.media import MediaKind
 from cityverse.domain.moderation import Moderated
-from cityverse.domain.news import Article
+from cityverse.domain.news import Article, TopicName
 from cityverse.domain.places import Location
 
 CITY_ZONE = ZoneInfo("Europe/Paris")
@@ -39,6 +41,10 @@ SHOWN_AT_FIRST = 28
 SHOWN_MOST = 200
 # What is "close by" for somebody on foot, in metres.
 CLOSE = 1500
+# Where a filter leaves little, so many items are looked at for each that is wanted.
+_LOOKED_AT_EACH = 7
+# How long ago missions and events may have begun that are not over.
+LOOK_BACK = timedelta(days=31)
 _METRES_PER_DEGREE = 111_320
 _UPCOMING = frozenset({Kind.MISSION, Kind.EVENT})
 
@@ -57,13 +63,26 @@ _DAYS = {Period.TODAY: 1, Period.WEEK: 7, Period.MONTH: 30}
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What one wants to see; ``limit`` bounds the items of each kind."""
+    """What one wants to see; ``limit`` bounds the items of each kind.
+
+    ``topic`` and ``source`` (an id) are had by articles alone, so that nothing else is
+    seen with them. ``around`` is a point (latitude and longitude in degrees): what lies
+    within ``CLOSE`` metres of it.
+    """
 
     kinds: tuple[Kind, ...] = DAILY
     period: Period = Period.WEEK
     arrondissement: int | None = None
     text: str = ""
     limit: int = SHOWN_AT_FIRST
+    topic: TopicName | None = None
+    source: str | None = None
+    around: tuple[float, float] | None = None
+
+    @property
+    def of_articles(self) -> bool:
+        """Whether only articles can pass."""
+        return self.topic is not None or self.source is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,9 @@ class CityItem:
     published or written, or when it starts); ``published`` when it came to stand here;
     ``key`` is ``kind:id``; ``also`` are other articles of the same story; ``files`` are ids
     of pictures, films and documents with what each is, ``previews`` the links it names;
-    ``corrected`` says that a reader named the place, ``labelled`` that moderators warn of it.
+    ``corrected`` says that a reader named the place, ``labelled`` that moderators warn of it. An
+    article has the id of its ``source``,
+    ``topics`` and perhaps a ``language`` (ISO 639-1).
     """
 
     kind: Kind
@@ -95,6 +116,9 @@ class CityItem:
     previews: tuple[LinkPreview, ...] = ()
     by_resident: bool = False
     labelled: bool = False
+    source: str | None = None
+    topics: tuple[TopicName, ...] = ()
+    language: str | None = None
 
     @property
     def key(self) -> str:
@@ -116,18 +140,30 @@ class CityPage:
 
 def look(store: Store, wanted: Filter, now: datetime) -> CityPage:
     """The items a filter lets through. Raises StoreError."""
-    kinds = (*wanted.kinds, Kind.ASSOCIATION) if wanted.text else wanted.kinds
+    kinds = _kinds(wanted)
     read = _found if wanted.text else _listed
     with ThreadPoolExecutor(len(kinds) or 1) as pool:
         pages = list(pool.map(lambda kind: read(store, kind, wanted, now), kinds))
     items = sorted(
-        (item for page in pages for item in page.items), key=lambda i: (abs(i.when - now), i.key)
+        (item for page in pages for item in page.items), key=lambda i: (_away(i, now), i.key)
     )
     return CityPage(
         tuple(items),
         more=any(page.more for page in pages),
         searchable=all(page.searchable for page in pages),
     )
+
+
+def _kinds(wanted: Filter) -> tuple[Kind, ...]:
+    if wanted.of_articles:
+        return tuple(kind for kind in wanted.kinds if kind is Kind.NEWS)
+    return (*wanted.kinds, Kind.ASSOCIATION) if wanted.text else wanted.kinds
+
+
+def _away(item: CityItem, now: datetime) -> timedelta:
+    """How far from now it begins or, if that is closer, ends."""
+    moments = [item.when] if item.ends is None else [item.when, item.ends]
+    return min(abs(moment - now) for moment in moments)
 
 
 def told_by(item: CityItem, by: str) -> CityItem:
@@ -163,8 +199,12 @@ def nearby(item: CityItem, others: Iterable[CityItem], most: int = 3) -> list[tu
 
 def distance(one: Location, other: Location) -> int:
     """Metres between two points; exact enough within a city."""
-    east = (other.lon - one.lon) * math.cos(math.radians((one.lat + other.lat) / 2))
-    return round(math.hypot(east, other.lat - one.lat) * _METRES_PER_DEGREE)
+    return round(_metres((one.lat, one.lon), (other.lat, other.lon)))
+
+
+def _metres(one: tuple[float, float], other: tuple[float, float]) -> float:
+    east = (other[1] - one[1]) * math.cos(math.radians((one[0] + other[0]) / 2))
+    return math.hypot(east, other[0] - one[0]) * _METRES_PER_DEGREE
 
 
 def window_of(kind: Kind, period: Period, now: datetime) -> Window:
@@ -181,13 +221,58 @@ def window_of(kind: Kind, period: Period, now: datetime) -> Window:
 
 
 def _listed(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
-    page = _repository(store, kind).page(
-        limit=min(wanted.limit, SHOWN_MOST),
-        window=window_of(kind, wanted.period, now),
-        arrondissement=wanted.arrondissement,
-    )
+    page = _page(store, kind, wanted, window_of(kind, wanted.period, now))
     more = page.next is not None and wanted.limit < SHOWN_MOST
-    return CityPage(tuple(as_item(entity) for entity in page.items), more)
+    entities = (*_under_way(store, kind, wanted, now), *page.items)
+    return CityPage(tuple(as_item(entity) for entity in entities), more)
+
+
+def _page(store: Store, kind: Kind, wanted: Filter, window: Window) -> Page[Any]:
+    limit = min(wanted.limit, SHOWN_MOST)
+    bounds: dict[str, Any] = {"limit": limit, "window": window}
+    if wanted.of_articles or wanted.around:
+        bounds["where"] = lambda entity: _passes(as_item(entity), wanted)
+        bounds["looked_at"] = _LOOKED_AT_EACH * limit
+    repository = _repository(store, kind)
+    if wanted.around is not None:
+        return repository.near(*wanted.around, metres=CLOSE, **bounds)
+    if wanted.source is not None:
+        return store.news.from_source(wanted.source, **bounds)
+    return repository.page(arrondissement=wanted.arrondissement, **bounds)
+
+
+def _under_way(store: Store, kind: Kind, wanted: Filter, now: datetime) -> list[Any]:
+    """Missions and events that began before today and are not over."""
+    today = window_of(kind, Period.TODAY, now).start
+    if kind not in _UPCOMING or today is None:
+        return []
+    return _repository(store, kind).latest(
+        Window(today - LOOK_BACK, today),
+        limit=min(wanted.limit, SHOWN_MOST),
+        where=lambda entity: _goes_on(entity.ends, now) and _passes(as_item(entity), wanted),
+        arrondissement=wanted.arrondissement,
+        cells=cells_within(*wanted.around, CLOSE) if wanted.around else (),
+    )
+
+
+def _goes_on(ends: datetime | None, now: datetime) -> bool:
+    return ends is not None and ends > now
+
+
+def _passes(item: CityItem, wanted: Filter) -> bool:
+    """Whether an item is where and about what is wanted, whenever it is."""
+    if wanted.topic is not None and wanted.topic not in item.topics:
+        return False
+    if wanted.source is not None and wanted.source != item.source:
+        return False
+    return _in_arrondissement(item, wanted.arrondissement) and _close(item, wanted.around)
+
+
+def _close(item: CityItem, around: tuple[float, float] | None) -> bool:
+    if around is None:
+        return True
+    place = item.location
+    return place is not None and _metres((place.lat, place.lon), around) <= CLOSE
 
 
 def _found(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
@@ -201,9 +286,14 @@ def _found(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
     passing = [
         item
         for item in items
-        if _within(item.when, window) and _in_arrondissement(item, wanted.arrondissement)
+        if _passes(item, wanted)
+        and (_within(item.when, window) or (kind in _UPCOMING and _is_under_way(item, now)))
     ]
     return CityPage(tuple(passing[: wanted.limit]), more=len(passing) > wanted.limit)
+
+
+def _is_under_way(item: CityItem, now: datetime) -> bool:
+    return item.when <= now and _goes_on(item.ends, now)
 
 
 def _within(moment: datetime, window: Window) -> bool:
@@ -248,6 +338,9 @@ def _of_article(article: Article) -> CityItem:
         location=article.location,
         demo=article.demo,
         corrected=article.correction is not None,
+        source=article.source_id,
+        topics=tuple(topic.name for topic in article.topics),
+        language=article.language,
     )
 
 

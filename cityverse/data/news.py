@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from cityverse.data import codec
 from cityverse.data.client import Item
-from cityverse.data.repository import LeafRepository
+from cityverse.data.lists import Page
+from cityverse.data.registry import SOURCE_INDEX
+from cityverse.data.repository import LeafRepository, Window
 from cityverse.data.terms import Searchable
-from cityverse.data.timeline import TimelineRepository
+from cityverse.data.timeline import LOOKED_AT_MOST, TimelineRepository
 from cityverse.domain.news import Article, withdrawn
 
 
@@ -73,13 +75,34 @@ class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
         """The newest articles of a source, at most so many."""
         rows = self.dynamo.query(
             self.table,
-            index="source-index",
+            index=SOURCE_INDEX.name,
             limit=most,
             KeyConditionExpression="source_id = :source",
             ExpressionAttributeValues={":source": source_id},
             ScanIndexForward=False,
         )
         return [codec.from_item(Article, row) for row in rows]
+
+    def from_source(
+        self,
+        source_id: str,
+        *,
+        limit: int,
+        window: Window | None = None,
+        cursor: str | None = None,
+        where: Callable[[Article], bool] | None = None,
+        looked_at: int = LOOKED_AT_MOST,
+    ) -> Page[Article]:
+        """One page of the articles of a source, bounded as ``page`` is."""
+        return self._of_partition(
+            SOURCE_INDEX,
+            source_id,
+            limit=limit,
+            window=window,
+            cursor=cursor,
+            where=where,
+            looked_at=looked_at,
+        )
 
     def _enter_bucket(self, entity: Article) -> None:
         if entity.withdrawn_at is None:

@@ -66,6 +66,7 @@ SUBJECT_INDEX = Index("subject-index", "subject_id", "order")
 ACTOR_INDEX = Index("actor-index", "actor_id", "order")
 # Drafts stand in no other index.
 DRAFT_INDEX = Index("draft-index", "draft_of", "drafted")
+SOURCE_INDEX = Index("source-index", "source_id", "order")
 LISTED = (DAY_INDEX, ARRONDISSEMENT_INDEX, ASSOCIATION_INDEX, CELL_INDEX)
 
 TABLES: tuple[Table, ...] = (
@@ -124,7 +125,7 @@ TABLES: tuple[Table, ...] = (
             DAY_INDEX,
             ARRONDISSEMENT_INDEX,
             CELL_INDEX,
-            Index("source-index", "source_id", "order"),
+            SOURCE_INDEX,
         ),
         ttl="expires",
     ),

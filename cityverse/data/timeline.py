@@ -205,6 +205,22 @@ class TimelineRepository(Repository[E]):
             read = self._across_days
         return self._page(listing, read, limit, window, cursor, where, looked_at)
 
+    def _of_partition(
+        self,
+        index: Index,
+        value: str,
+        *,
+        limit: int,
+        window: Window | None,
+        cursor: str | None,
+        where: Callable[[E], bool] | None,
+        looked_at: int,
+    ) -> Page[E]:
+        """One page of a partition of an index that has the order of the list."""
+        read = _Merge(self, index, (value,))
+        listing = f"{self.table}/{index.name}/{value}"
+        return self._page(listing, read, limit, window, cursor, where, looked_at)
+
     def home(
         self,
         association_ids: Iterable[str],
@@ -234,6 +250,7 @@ class TimelineRepository(Repository[E]):
         limit: int,
         window: Window | None = None,
         cursor: str | None = None,
+        where: Callable[[E], bool] | None = None,
         looked_at: int = LOOKED_AT_MOST,
     ) -> Page[E]:
         """One page of the items within ``metres`` (1 to 2,000) of a point, as the list runs.
@@ -245,10 +262,32 @@ class TimelineRepository(Repository[E]):
 
         def is_near(entity: E) -> bool:
             there = _location_of(entity)
-            return there is not None and distance((lat, lon), (there.lat, there.lon)) <= metres
+            near = there is not None and distance((lat, lon), (there.lat, there.lon)) <= metres
+            return near and (where is None or where(entity))
 
         listing = f"{self.table}/near/{lat:.5f}/{lon:.5f}/{metres:.0f}"
         return self._page(listing, read, limit, window, cursor, is_near, looked_at)
+
+    def latest(
+        self,
+        window: Window,
+        *,
+        limit: int,
+        where: Callable[[E], bool],
+        arrondissement: int | None = None,
+        cells: Sequence[str] = (),
+    ) -> list[E]:
+        """The last items of a window for which ``where`` is true, whatever way the list runs.
+
+        Of the whole city, of an arrondissement, or of cells; no more than 200 are looked at.
+        """
+        read: _Reader = self._across_days
+        if cells:
+            read = _Merge(self, CELL_INDEX, tuple(cells))
+        elif arrondissement is not None:
+            read = _Merge(self, ARRONDISSEMENT_INDEX, (f"{arrondissement:02}",))
+        rows = read(_range(window, None, falling=True), _Bound(LOOKED_AT_MOST + 1, limit + 1))
+        return self._look(rows, limit, where, LOOKED_AT_MOST).found
 
     def _page(
         self,

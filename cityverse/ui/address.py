@@ -15,8 +15,10 @@ import streamlit as st
 
 from cityverse.community.city import Filter, Period
 from cityverse.domain.kinds import DAILY, Kind
+from cityverse.domain.news import TopicName
 from cityverse.domain.places import EAST, NORTH, SOUTH, WEST
-from cityverse.errors import InputError
+from cityverse.domain.rules import check_id
+from cityverse.errors import InputError, InvalidField
 from cityverse.map.layers import ZOOM_LEAST, ZOOM_MOST
 
 SEARCH_LONGEST = 100
@@ -37,6 +39,9 @@ def filter_of(words: Mapping[str, str]) -> Filter:
         raise InputError(f"q: at most {SEARCH_LONGEST} characters")
     try:
         return Filter(
+            topic=TopicName(words["topic"]) if words.get("topic") else None,
+            source=source_of(words["source"]) if words.get("source") else None,
+            around=around_of(words["around"]) if words.get("around") else None,
             kinds=tuple(kinds_of(words["kinds"])) if words.get("kinds") else DAILY,
             period=Period(words.get("period") or Period.WEEK),
             arrondissement=arrondissement_of(words["arrondissement"])
@@ -54,6 +59,9 @@ def query_of(wanted: Filter) -> str:
         "kinds": "" if wanted.kinds == DAILY else ",".join(wanted.kinds),
         "period": "" if wanted.period is Period.WEEK else wanted.period,
         "arrondissement": str(wanted.arrondissement or ""),
+        "topic": wanted.topic or "",
+        "source": wanted.source or "",
+        "around": "" if wanted.around is None else word_of_point(wanted.around),
         "q": wanted.text,
     }
     return urlencode({name: word for name, word in words.items() if word})
@@ -73,6 +81,28 @@ def arrondissement_of(word: str) -> int:
     if not 1 <= number <= 20:
         raise ValueError(f"{word!r} is no arrondissement")
     return number
+
+
+def source_of(word: str) -> str:
+    """The id of a source; ValueError for what can be none."""
+    try:
+        check_id("source", word)
+    except InvalidField as error:
+        raise ValueError(f"{word[:80]!r} is no source") from error
+    return word
+
+
+def around_of(word: str) -> tuple[float, float]:
+    """Latitude and longitude joined by a comma; ValueError outside of the city."""
+    lat, lon = (float(number) for number in word.split(","))
+    if not (SOUTH <= lat <= NORTH and WEST <= lon <= EAST):
+        raise ValueError(f"{word[:80]!r} is nowhere in the city")
+    return lat, lon
+
+
+def word_of_point(point: tuple[float, float]) -> str:
+    """A point for an address: to some ten metres."""
+    return f"{point[0]:.4f},{point[1]:.4f}"
 
 
 def camera_of(word: str) -> Camera:

@@ -12,18 +12,19 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from cityverse.community.city import CityItem, Filter
-from cityverse.domain.places import Precision
+from cityverse.domain.places import Location, Precision
 from cityverse.map import known
 from cityverse.map.layers import View
 from cityverse.news.aliases import location_of
 from cityverse.settings import current
-from cityverse.ui import address, opening, placing
+from cityverse.ui import address, narrowing, opening, placing
 from cityverse.ui.address import Camera
 from cityverse.ui.shell import Page
 
 _PLACES_MOST = 4
 _OVER_ITEM = 15.2
 _OVER_ARRONDISSEMENT = 13.8
+_OVER_NEIGHBOURHOOD = 14.2
 _ZOOM = {
     Precision.ADDRESS: 16.4,
     Precision.STREET: 15.6,
@@ -37,18 +38,18 @@ _HAIR = 0.001
 
 
 def view(wanted: Filter, items: Sequence[CityItem]) -> View:
-    """Over the open item, the arrondissement just chosen, the last place flown to, or the city."""
+    """Over the open item, the area just chosen, the last place flown to, or the city."""
     address.restore("at", address.camera_of)
     shared = "camera_for" not in st.session_state and st.session_state.get("at") is not None
     key = opening.wanted()
     item = next((i for i in items if i.key == key), None)
     if item is not None and item.location is not None:
         st.session_state["at"] = Camera(item.location.lat, item.location.lon, _OVER_ITEM)
-    elif not shared and st.session_state.get("camera_for") != wanted.arrondissement:
-        st.session_state["at"] = _over(wanted.arrondissement)
-    st.session_state["camera_for"] = wanted.arrondissement
+    elif not shared and st.session_state.get("camera_for") != _area(wanted):
+        st.session_state["at"] = _over(wanted)
+    st.session_state["camera_for"] = _area(wanted)
     camera: Camera | None = st.session_state.get("at")
-    usual = camera is None or camera == _over(wanted.arrondissement)
+    usual = camera is None or camera == _over(wanted)
     address.write("at", "" if usual or camera is None else address.word_of(camera))
     return View() if camera is None else View(lat=camera.lat, lon=camera.lon, zoom=camera.zoom)
 
@@ -67,14 +68,27 @@ def places(page: Page, text: str) -> None:
     with st.container(horizontal=True, gap="small", key="fly_to"):
         for number, place in enumerate(found):
             location = location_of(place)
-            st.button(
-                placing.name_of(page.texts, location),
-                icon=":material/flight_land:",
-                key=f"fly-{number}",
-                type="tertiary",
-                on_click=_fly,
-                args=(location.lat, location.lon, _ZOOM[location.precision]),
-            )
+            with st.container(horizontal=True, gap=None, width="content"):
+                _place(page, number, location)
+
+
+def _place(page: Page, number: int, location: Location) -> None:
+    st.button(
+        placing.name_of(page.texts, location),
+        icon=":material/flight_land:",
+        key=f"fly-{number}",
+        type="tertiary",
+        on_click=_fly,
+        args=(location.lat, location.lon, _ZOOM[location.precision]),
+    )
+    st.button(
+        page.texts("near.here"),
+        icon=":material/my_location:",
+        key=f"around-{number}",
+        type="tertiary",
+        on_click=narrowing.around_here,
+        args=(location,),
+    )
 
 
 def _fly(lat: float, lon: float, zoom: float) -> None:
@@ -83,8 +97,14 @@ def _fly(lat: float, lon: float, zoom: float) -> None:
     st.session_state["at"] = target._replace(zoom=zoom + _HAIR) if there else target
 
 
-def _over(arrondissement: int | None) -> Camera | None:
-    if arrondissement is None:
+def _area(wanted: Filter) -> tuple[object, ...]:
+    return (wanted.arrondissement, wanted.around)
+
+
+def _over(wanted: Filter) -> Camera | None:
+    if wanted.around is not None:
+        return Camera(*wanted.around, _OVER_NEIGHBOURHOOD)
+    if wanted.arrondissement is None:
         return None
-    lat, lon = known.centre(arrondissement)
+    lat, lon = known.centre(wanted.arrondissement)
     return Camera(lat, lon, _OVER_ARRONDISSEMENT)

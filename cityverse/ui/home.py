@@ -7,7 +7,17 @@ import streamlit as st
 from cityverse.community import city
 from cityverse.community.city import CityPage, Filter, Period
 from cityverse.domain.kinds import DAILY, Kind
-from cityverse.ui import address, citymap, flying, lists, looking, markup, opening, outputs
+from cityverse.ui import (
+    address,
+    citymap,
+    flying,
+    lists,
+    looking,
+    markup,
+    narrowing,
+    opening,
+    outputs,
+)
 from cityverse.ui.shell import Page
 
 _STEP = 40
@@ -60,6 +70,8 @@ def _filters(page: Page) -> Filter:
         key="arrondissement",
         width=190,
     )
+    topic, source = narrowing.of_articles(page, bar)
+    around = narrowing.around(page, bar)
     period = Period(period or Period.WEEK)
     text = (st.session_state.get("q") or "").strip()
     address.write("kinds", ",".join(kinds))
@@ -72,6 +84,9 @@ def _filters(page: Page) -> Filter:
         arrondissement=arrondissement or None,
         text=text,
         limit=st.session_state.get("limit", city.SHOWN_AT_FIRST),
+        topic=topic,
+        source=source,
+        around=around,
     )
 
 
@@ -104,7 +119,10 @@ def _outputs(page: Page, wanted: Filter) -> None:
         st.caption(texts("outputs.help"))
         st.html(markup.own_link(f"{outputs.ATOM}?{query}", texts("outputs.atom")))
         st.html(markup.own_link(f"{outputs.GEOJSON}?{query}", texts("outputs.geojson")))
-        st.html(markup.own_link(f"{outputs.ICS}?{query}", texts("outputs.ics")))
+        if not wanted.of_articles:
+            st.html(markup.own_link(f"{outputs.ICS}?{query}", texts("outputs.ics")))
+        if narrowing.is_home():
+            st.caption(texts("near.told"))
 
 
 def _search_summary(page: Page, wanted: Filter) -> None:
@@ -130,6 +148,7 @@ def _widen() -> None:
     st.session_state["period"] = Period.ALL
     st.session_state["kinds"] = []
     st.session_state["arrondissement"] = 0
+    narrowing.clear()
 
 
 def _empty(page: Page, wanted: Filter, found: CityPage) -> None:

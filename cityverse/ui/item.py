@@ -10,7 +10,17 @@ from babel.numbers import format_decimal
 from cityverse.community.city import CityItem
 from cityverse.domain.kinds import Kind
 from cityverse.domain.places import Location, Precision
-from cityverse.ui import applying, attending, markup, outputs, placing, posted, reporting, talking
+from cityverse.ui import (
+    applying,
+    attending,
+    markup,
+    narrowing,
+    outputs,
+    placing,
+    posted,
+    reporting,
+    talking,
+)
 from cityverse.ui.shell import Page
 
 # Closer than this two items are at one place.
@@ -31,6 +41,7 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             st.html(posted.content(page, item))
         if item.location is not None:
             st.html(_whereabouts(page, item, item.location))
+            _around(page, item, item.location)
         else:
             st.caption(page.texts("evidence.no_place" if item.corrected else "item.no_place"))
         if item.kind is Kind.NEWS:
@@ -74,6 +85,9 @@ def _body(page: Page, item: CityItem) -> str:
     ]
     if item.labelled:
         parts.insert(0, f"<p class='labelled'>⚠ {markup.text(texts('moderation.labelled'))}</p>")
+    about = _about(page, item)
+    if about:
+        parts.append(f"<p style='opacity:.8;margin:0 0 .6rem'>{about}</p>")
     if item.text and item.text != item.title:
         parts.append(f"<p>{markup.marked(item.text, 'summary', evidence)}</p>")
     if item.kind in outputs.DATED:
@@ -115,6 +129,32 @@ def _whereabouts(page: Page, item: CityItem, location: Location) -> str:
     if location.precision in _WIDE:
         lines.append(f"<p style='opacity:.8'>{markup.text(texts('item.area_only'))}</p>")
     return "".join(lines)
+
+
+def _around(page: Page, item: CityItem, location: Location) -> None:
+    """The way to all that is close to an item."""
+    if st.button(
+        page.texts("near.here"),
+        icon=":material/my_location:",
+        key=f"around-{item.key}",
+        type="tertiary",
+        on_click=_look_around,
+        args=(location,),
+    ):
+        st.switch_page("Home.py")
+
+
+def _look_around(location: Location) -> None:
+    close()
+    narrowing.around_here(location)
+
+
+def _about(page: Page, item: CityItem) -> str:
+    """The topics of an article, and its language where it is another than the page's."""
+    words = [page.texts(f"about.{topic}") for topic in item.topics]
+    if item.language not in {None, page.language}:
+        words.append(page.texts.language_name(item.language or ""))
+    return " · ".join(markup.text(word) for word in words)
 
 
 def _also(page: Page, item: CityItem) -> str:

@@ -66,9 +66,10 @@ def _told_by(page: Page, item: CityItem) -> str:
         return page.texts("item.by_resident", name=item.by)
     if item.kind is Kind.ASSOCIATION:
         return ""  # its title is its name
-    if not item.also:
-        return item.by
-    return f"{item.by} · {page.texts.count('item.also', len(item.also))}"
+    words = [item.by, *(page.texts(f"about.{topic}") for topic in item.topics[:1])]
+    if item.also:
+        words.append(page.texts.count("item.also", len(item.also)))
+    return " · ".join(words)
 
 
 def _place(page: Page, item: CityItem) -> str:

@@ -10,9 +10,11 @@ from cityverse.community import city
 from cityverse.community.city import CityItem, CityPage, Filter, Period
 from cityverse.community.stories import grouped
 from cityverse.domain.kinds import Kind
+from cityverse.domain.news import SourceStatus
 from cityverse.ui.shell import Page
 
 _UPCOMING = Filter(kinds=(Kind.MISSION, Kind.EVENT), period=Period.MONTH, limit=city.SHOWN_MOST)
+_SourceNames = dict[str, str]
 
 
 @st.cache_data(ttl=15, max_entries=200, show_spinner=False)
@@ -24,4 +26,15 @@ def look(_page: Page, wanted: Filter) -> CityPage:
 
 def nearby(page: Page, item: CityItem) -> list[tuple[CityItem, int]]:
     """What one can do close to an item in the next weeks, whatever is filtered; metres."""
-    return city.nearby(item, look(page, _UPCOMING).items)
+    if item.location is None:
+        return []
+    here = (item.location.lat, item.location.lon)
+    return city.nearby(item, look(page, replace(_UPCOMING, around=here)).items)
+
+
+@st.cache_data(ttl=60, max_entries=1, show_spinner=False)
+def sources(_page: Page) -> _SourceNames:
+    """The names of the sources that have articles, by id, in the order of their names."""
+    listed = (one for status in SourceStatus for one in _page.store.sources.listed(status))
+    named = {one.id: one.name for one in listed if one.articles}
+    return dict(sorted(named.items(), key=lambda pair: pair[1].casefold()))

@@ -147,6 +147,8 @@ def _entry(texts: Texts, site: str, entry: Xml.Element, item: CityItem) -> None:
     _add(Xml.SubElement(entry, "author"), "name", item.by)
     Xml.SubElement(entry, "link", rel="alternate", href=item.link or _page(site, item))
     Xml.SubElement(entry, "category", term=item.kind, label=texts(f"kind.{item.kind}.one"))
+    for topic in item.topics:
+        Xml.SubElement(entry, "category", term=topic, label=texts(f"about.{topic}"))
     _add(entry, "summary", item.text)
     if item.location is not None:
         _add(entry, "georss:point", f"{item.location.lat} {item.location.lon}")
@@ -197,6 +199,9 @@ def _feature(texts: Texts, site: str, item: CityItem) -> dict[str, Any]:
             "precision": place and place.precision,
             "arrondissement": place and place.arrondissement,
             "evidence": [e.words for e in place.evidence] if place else [],
+            "source": item.source,
+            "topics": list(item.topics),
+            "language": item.language,
             "demo": item.demo,
         },
     }

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 
 from cityverse.community.city import CITY_ZONE
@@ -69,6 +70,11 @@ class Texts:
         endings = {1: "st", 2: "nd", 3: "rd"}
         teen = 10 <= arrondissement % 100 < 20
         return f"{arrondissement}{'th' if teen else endings.get(arrondissement % 10, 'th')}"
+
+    def language_name(self, code: str) -> str:
+        """What a language (ISO 639-1) is called; the code itself where nobody knows."""
+        names = Locale.parse(self.language).languages
+        return str(names.get(code, code))
 
     def moment(self, when: datetime, now: datetime) -> str:
         """A time as people say it: a distance when near, a date when far."""

@@ -1,12 +1,14 @@
 """The first page: what stands on it for every filter, and the dialog of an item."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from helpers import article, association, clear, event, location, mission, post
 
 from cityverse.domain.kinds import Kind
+from cityverse.domain.news import Source, Topic, TopicName
 from cityverse.domain.places import Evidence, Precision
 from cityverse.ui import address, server
 
@@ -304,3 +306,51 @@ def test_articles_of_one_story_are_one_card_and_one_pin(app, store):
 def test_a_mission_can_be_put_into_a_calendar(app, city):
     app.open(item="mission:m1")
     assert 'href="/city.ics?item=mission%3Am1&amp;lang=fr"' in app.html()
+
+
+def test_topic_source_and_place_narrow_map_list_and_address(app, city, sign_in):
+    sport = (Topic(TopicName.SPORT, (Evidence("title", 0, 5, "match"),)),)
+    city.sources.create(Source(id="s2", name="L'Écho *<b>*", url="https://e.org/f", articles=3))
+    for item_id, source, place in (("t1", "s2", location(9)), ("t2", "s3", location(18))):
+        city.news.create(
+            article(
+                item_id,
+                title=f"Un match {item_id}",
+                published=NOW,
+                source_id=source,
+                topics=sport,
+                language="en",
+                location=place if source == "s2" else replace(place, lat=48.89, lon=2.36),
+            )
+        )
+    sign_in(address=location(9, place="Rue des Martyrs"))
+    app.open(topic="sport", source="../x")
+    assert app.titles() == {"Un match t1", "Un match t2"}
+    assert {card["meta"] for card in app.cards()} == {"Le Journal · Sport"}
+    app.test.selectbox(key="source").set_value("s2")
+    app.run()
+    assert app.titles() == {"Un match t1"}
+    assert set(app.pins()) == {"news:t1"}
+    assert app.test.query_params["source"] == "s2"
+    assert "/city.atom?topic=sport&amp;source=s2&amp;lang=fr" in app.html()
+    assert "/city.ics" not in app.html()
+    app.test.selectbox(key="topic").set_value(None)
+    app.test.selectbox(key="source").set_value(None)
+    app.run()
+    app.button("Près de chez moi").click()
+    app.run()
+    assert app.test.query_params["around"] == "me"
+    assert "Un match t2" not in app.titles()
+    assert "Un match t1" in app.titles()
+    assert "votre domicile" in app.said()
+    app.button("Autour de chez moi").click()
+    app.run()
+    assert "around" not in app.test.query_params
+    app.test.session_state["open_item"] = "news:t2"
+    app.run()
+    assert "Sport · anglais" in app.html()
+    app.button("Autour d'ici").click()
+    app.run()
+    assert app.test.query_params["around"] == "48.8900,2.3600"
+    assert app.titles() == {"Un match t2"}
+    assert abs(app.deck()["initialViewState"]["latitude"] - 48.89) < 0.001

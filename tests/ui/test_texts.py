@@ -22,6 +22,7 @@ from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
 from cityverse.domain.moderation import AppealStatus, CaseStatus, Ground, Hint, Measure, Reason
+from cityverse.domain.news import TopicName
 from cityverse.domain.notifications import Topic
 from cityverse.domain.people import GOALS, Role
 from cityverse.domain.places import Precision
@@ -120,6 +121,7 @@ def _used_by_enumerations():
             "moderation.view": ["queue", "appeals", "log", "mine", "audit"],
             "moderation.against": ["decision", "inaction"],
             "moderation_figure": COUNTED,
+            "about": TopicName,
             "calendar": ["week", "month"],
             "certificate": ["association", "mission", "day", "hours"],
         }.items()
