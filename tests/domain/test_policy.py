@@ -88,6 +88,7 @@ def test_roles_never_replace_a_tie():
 # a use case that is not here.
 USE_CASES = {
     "rename": Action.EDIT_ACCOUNT,
+    "live_at": Action.EDIT_ACCOUNT,
     "change_password": Action.EDIT_ACCOUNT,
     "ask_email": Action.EDIT_ACCOUNT,
     "delete": Action.EDIT_ACCOUNT,
