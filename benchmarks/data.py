@@ -53,6 +53,7 @@ from cityverse.domain.attendance import Attendance
 from cityverse.domain.comments import Comment
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
 from cityverse.domain.corrections import Alias, Proposal, ProposalStatus
+from cityverse.domain.digests import Digest, Pace
 from cityverse.domain.giving import Campaign, Contribution
 from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
@@ -260,6 +261,8 @@ def _of_deeds() -> Iterator[Pattern]:
     )
     yield Pattern("drafts of a person", lambda s: len(s.drafts.of_user("person-0")), PAGE)
     yield Pattern("drafts that are due", lambda s: len(s.drafts.due(NOW)), 50)
+    yield Pattern("digests that are due", lambda s: len(s.digests.due(NOW)), 50)
+    yield Pattern("a digest of a person", lambda s: int(s.digests.find("person-0") is not None))
     yield Pattern("items to be deleted by now", lambda s: len(s.removals.due(NOW)), 50)
     yield Pattern(
         "teams of a person", lambda s: len(s.memberships.of_user("person-0", limit=PAGE).items), 1
@@ -309,7 +312,8 @@ def _of_the_leaving() -> Iterator[Pattern]:
         return lambda s: len(s.deletion.rows(rows, "person-0"))
 
     for rows in OF_PERSON:
-        yield Pattern(f"to be deleted: {rows.table} by {rows.field}", found(rows), 2 * PAGE)
+        least = 1 if rows.table == "Digest" else 2 * PAGE  # a person has but one
+        yield Pattern(f"to be deleted: {rows.table} by {rows.field}", found(rows), least)
 
 
 def _near(of: Callable[[Store], Any]) -> Callable[[Store], int]:
@@ -459,6 +463,15 @@ def _proposal(n: int, who: str) -> Proposal:
     return Proposal(f"place-{n}", f"article-{n}", then, "r", who, where, expires_at=lasts)
 
 
+def _fill_queues(store: Store, n: int, who: str) -> None:
+    """What waits for the worker or a manager."""
+    then = NOW - _offset(n)
+    going = store.removals.adding(Removal("Posts", f"gone-{n}", then))
+    asked = Verification(f"body-{n}", "Les Semeurs", then, who)
+    store.dynamo.transact([going, store.verifications.asking(asked)])
+    store.proposals.create(_proposal(n, who))
+
+
 def _fill_ties(store: Store, count: int) -> None:
     """``count`` of everything that ties a person to an item."""
     dynamo = store.dynamo
@@ -489,13 +502,10 @@ def _fill_ties(store: Store, count: int) -> None:
         files.create(_file(n, who))
         due = then if n % 2 else None
         state = DraftState.SCHEDULED if n % 2 else DraftState.WRITING
+        store.digests.keep(Digest(f"person-{n}", Pace.DAILY, then, then, "fr"))
         store.drafts.keep(Draft(f"draft-{n:06}", who, then, text=words, state=state, due=due))
-        going = store.removals.adding(Removal("Posts", f"gone-{n}", then))
-        body = f"body-{item}"
-        asked = Verification(f"body-{n}", name, then, who)
-        dynamo.transact([going, store.verifications.asking(asked)])
-        store.memberships.invite(Membership(who, body, Standing.EDITOR, then))
-        store.proposals.create(_proposal(n, who))
+        store.memberships.invite(Membership(who, f"body-{item}", Standing.EDITOR, then))
+        _fill_queues(store, n, who)
         campaigns.create(
             Campaign(f"campaign-{n}", f"body-{n}", name, "Une serre", words, then, goal=250_000)
         )

@@ -1,6 +1,6 @@
 """The worker: polls sources, publishes what is due, sweeps files, fetches the real city.
 
-It also tends missions, and goes on with deletions of accounts that were cut off.
+It also tends missions, sends digests, and goes on with deletions of accounts that were cut off.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
 
-from cityverse.accounts import mail, sending
-from cityverse.community import missions, moderation, posting
+from cityverse.accounts import digest, mail, sending
+from cityverse.community import digests, missions, moderation, posting
 from cityverse.data import media
 from cityverse.data.media import MediaStore
 from cityverse.data.store import Store, connect
@@ -45,6 +45,7 @@ def run(settings: Settings) -> int:
     store = connect(settings)
     poller = _poller(store, settings)
     files = media.connect(settings)
+    deliver = digest.deliverer(settings, mail.sender(settings))
     real_city = Keeper(settings)
     hourly, first = datetime.now(UTC), True
     log.info("worker started")
@@ -54,6 +55,7 @@ def run(settings: Settings) -> int:
         _attempt("moderation", lambda: _moderate(store))
         _attempt("letters", lambda: _letters(store, settings))
         _attempt("polling", lambda: _poll(store, poller, settings, stop))
+        _attempt("digests", lambda: _digests(store, deliver))
         _attempt("deletions", lambda: finish_deletions(store))
         _attempt("figures", lambda: tell_round(settings))
         if datetime.now(UTC) >= hourly:
@@ -96,6 +98,12 @@ def _letters(store: Store, settings: Settings) -> None:
     sent = sending.send_due(store, settings, mail.sender(settings), datetime.now(UTC))
     if sent:
         log.info("%d letters were sent", sent)
+
+
+def _digests(store: Store, deliver: digests.Deliver) -> None:
+    sent = digests.send_due(store, datetime.now(UTC), deliver)
+    if sent:
+        log.info("%d digests were sent", sent)
 
 
 def _poll(store: Store, poller: Poller, settings: Settings, stop: threading.Event) -> None:

@@ -21,5 +21,8 @@ class Client:
 
         return asyncio.run(ask())
 
+    def post(self, url, **options):
+        return self.request("POST", url, **options)
+
     def get(self, url, **options):
         return self.request("GET", url, **options)

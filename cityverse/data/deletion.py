@@ -9,7 +9,7 @@ gone: what was created anew under its id meanwhile is another item, and left alo
 What was given and confirmed stays where its campaign goes: the accounts need it, and it
 names campaign and association itself.
 
-With an account goes what is only its person's: follows, reactions, awards, notifications,
+With an account goes what is only its person's: follows, reactions, awards, notifications, digests,
 attendances, applications and what they proposed for articles, with all counters and places.
 What others need, or the law, stays without their name: contributions, reports, posts,
 comments, associations.
@@ -130,12 +130,13 @@ OF_PERSON: tuple[Rows, ...] = (
     _POSTS_OF_PERSON,
     Rows("Association", "owner_id", OWNER_INDEX.name),
     Rows("Draft", "user_id"),
+    Rows("Digest", "user_id"),
     Rows("Membership", "user_id"),
     Rows("Media", "owner", "owner-index"),
 )
 """All that names a person."""
 _ONLY_THEIRS = frozenset(
-    Rows(name, "user_id") for name in ("Award", "Notification", "Draft", "Membership")
+    Rows(name, "user_id") for name in ("Award", "Notification", "Draft", "Digest", "Membership")
 )
 
 

@@ -42,6 +42,7 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
         *("updated", "text", "association_id", "links", "previews", "files", "file_kinds"),
         *("location", "state", "due", "failure"),
     ),
+    Rows("Digest", "user_id"): ("pace", "due", "since", "language", "arrondissements", "topics"),
     Rows("Membership", "user_id"): (
         *("association_id", "association_name", "user_name", "standing"),
     ),

@@ -217,6 +217,12 @@ TABLES: tuple[Table, ...] = (
         partition="gazetteer",
         sort="words",
     ),
+    Table(
+        "Digest",
+        "who is sent the news, and when next",
+        partition="user_id",
+        indexes=(Index("due-index", "state", "due"),),
+    ),
     Table("Rollup", "daily figures", partition="series", sort="day"),
     Table("Claim", "values that must be unique, and who has them"),
     Table(

@@ -22,6 +22,7 @@ from cityverse.data.comments import CommentRepository
 from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors
 from cityverse.data.deletion import Deletion
+from cityverse.data.digests import DigestRepository
 from cityverse.data.drafts import DraftRepository
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
@@ -93,6 +94,7 @@ class Store:
     links: LinkRepository
     throttles: Throttles
     drafts: DraftRepository
+    digests: DigestRepository
     removals: RemovalRepository
     memberships: MembershipRepository
     verifications: VerificationRepository
@@ -202,6 +204,7 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         links=LinkRepository(dynamo),
         throttles=Throttles(dynamo),
         drafts=DraftRepository(dynamo),
+        digests=DigestRepository(dynamo),
         removals=RemovalRepository(dynamo),
         memberships=MembershipRepository(dynamo, cursors),
         verifications=VerificationRepository(dynamo, cursors),

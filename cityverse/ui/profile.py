@@ -7,7 +7,15 @@ import streamlit as st
 from cityverse.accounts.accounts import Accounts
 from cityverse.domain.people import EMAIL_LONGEST, NAME_LONGEST, User
 from cityverse.errors import CityVerseError
-from cityverse.ui import authenticator, home_place, markup, second_factor, sign_in, signed_in
+from cityverse.ui import (
+    authenticator,
+    digesting,
+    home_place,
+    markup,
+    second_factor,
+    sign_in,
+    signed_in,
+)
 from cityverse.ui.shell import Page
 
 _PASSWORD_MOST = 1024
@@ -22,6 +30,7 @@ def draw(page: Page) -> None:
         st.title(page.texts("profile.title"))
         _identity(page, user)
         home_place.draw(page, user)
+        digesting.draw(page, user)
         _email(page, user)
         _password(page, user)
         second_factor.draw(page, user)

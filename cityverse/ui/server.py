@@ -18,7 +18,7 @@ from cityverse.map import tiles
 from cityverse.map.publish import PublishedSet
 from cityverse.settings import Settings
 from cityverse.telemetry import FIGURES
-from cityverse.ui import calendars, media, outputs, personal
+from cityverse.ui import calendars, media, outputs, personal, unsubscribing
 from cityverse.ui.security import Security
 
 _state = {"started": False}
@@ -42,6 +42,7 @@ def routes(settings: Settings) -> list[BaseRoute]:
         *personal.routes(settings, lambda: accounts().store, viewer_of),
         *outputs.routes(settings),
         *calendars.routes(settings),
+        *unsubscribing.routes(settings),
         *_ENDS,
     ]
 
@@ -66,7 +67,7 @@ async def _missing(_: Request) -> PlainTextResponse:
 
 
 # Below these nothing is a page, so nothing is answered with one.
-_PREFIXES = ("tiles", "map", "m", "upload", "session", "me")
+_PREFIXES = ("tiles", "map", "m", "upload", "session", "me", "digest")
 _ENDS = [Route(f"/{prefix}/{{rest:path}}", _missing) for prefix in _PREFIXES]
 
 

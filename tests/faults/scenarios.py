@@ -23,6 +23,7 @@ from cityverse.data.comments import CommentRepository
 from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors
 from cityverse.data.deletion import Deletion
+from cityverse.data.digests import DigestRepository
 from cityverse.data.drafts import DraftRepository
 from cityverse.data.events import EventRepository
 from cityverse.data.follows import FollowRepository
@@ -55,10 +56,12 @@ from cityverse.data.users import UserRepository
 from cityverse.domain.applications import ApplicationState
 from cityverse.domain.community import AuthorKind
 from cityverse.domain.corrections import Alias, Proposal, ProposalStatus
+from cityverse.domain.digests import Digest, Pace
 from cityverse.domain.giving import ContributionState
 from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
 from cityverse.domain.moderation import Act, Appeal, AppealStatus, Case, Reason
+from cityverse.domain.news import TopicName
 from cityverse.domain.people import Link, Purpose
 from cityverse.domain.points import Award, Badge
 from cityverse.domain.posting import Draft, DraftState
@@ -529,6 +532,18 @@ scenario(
     lambda r, one: r.restore(one, RemovalRepository(r.dynamo).taking_back("Posts", "p1")),
     _removed,
 )
+A_DIGEST = Digest("u1", Pace.DAILY, NOW, NOW, "fr", (9, 18), (TopicName.SPORT,))
+
+
+def _wanted(have: Have) -> Digest:
+    _with(A_USER)(have)
+    return have(DigestRepository).keep(A_DIGEST)
+
+
+scenario(DigestRepository, "keep", lambda r, _: r.keep(A_DIGEST), _with(A_USER))
+scenario(DigestRepository, "stop", lambda r, one: r.stop(one.user_id), _wanted)
+scenario(DigestRepository, "postpone", lambda r, one: r.postpone(one, LATER), _wanted)
+scenario(DigestRepository, "told", lambda r, one: r.told(one, LATER), _wanted)
 scenario(RemovalRepository, "begin", lambda r, _: r.begin(A_REMOVAL), _removed)
 scenario(RemovalRepository, "end", lambda r, _: r.end(A_REMOVAL), _removed)
 

@@ -39,7 +39,13 @@ LONG = {"Deletion.delete_person", "Deletion.finish_closed"}
 # These write to S3 as well, and are broken off in the tests of media.
 ELSEWHERE = {"MediaRepository", "MediaStore", "Uploads"}
 # Their answer only tells whose call it was that noted the time, not whether it is noted.
-SAYS_WHO = {"UserRepository.seen", "UserRepository.notified", "LetterRepository.take"}
+SAYS_WHO = {
+    "UserRepository.seen",
+    "UserRepository.notified",
+    "LetterRepository.take",
+    "DigestRepository.postpone",
+    "DigestRepository.told",
+}
 # What lists and cursors do is no writing, though other classes write by the same name.
 READING = {"page", "read", "write", "rows", "get", "find"}
 # Bases whose methods are tried in every repository that has them.

@@ -18,6 +18,7 @@ from cityverse.data import codec, personal
 from cityverse.data.deletion import OF_PERSON
 from cityverse.data.media import MediaRepository
 from cityverse.domain.attendance import Attendance
+from cityverse.domain.digests import Digest
 from cityverse.domain.media import MediaPlace
 from cityverse.domain.messages import Message
 from cityverse.domain.moderation import Decision
@@ -38,6 +39,7 @@ OTHERS = {
     "Reaction": Reaction,
     "Message": Message,
     "Draft": Draft,
+    "Digest": Digest,
     "Membership": Membership,
     "Decision": Decision,
 }

@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 from cityverse.accounts.accounts import Client
 from cityverse.accounts.http import END, START
 from cityverse.domain import policy
+from cityverse.domain.digests import Pace
+from cityverse.domain.news import TopicName
 from cityverse.domain.people import Role, Status
 from cityverse.errors import StoreUnavailable
 from cityverse.ui import shell, signed_in
@@ -284,3 +286,38 @@ def test_a_callback_after_the_end_of_the_session_does_nothing(app, accounts, per
 
 def test_without_a_connection_there_is_no_cookie():
     assert signed_in._cookie() is None
+
+
+def test_home_and_digest_are_chosen_and_taken_back(app, store, sign_in):
+    sign_in()
+    app.open()
+    app.test.switch_page(PAGE)
+    app.run()
+    app.test.text_input(key="home_place_name").set_value("rue des martyrs")
+    app.run()
+    choice = next(radio for radio in app.test.radio if radio.label == "Lequel ?")
+    choice.set_value(0)
+    app.run()
+    app.test.button(key="home_place_save").click()
+    app.run()
+    home = store.users.get("ana").address
+    assert (home.place, home.evidence) == ("Rue des Martyrs", ())
+    assert "Rue des Martyrs" in app.said()
+    app.test.radio(key="digest_pace").set_value(Pace.WEEKLY)
+    app.test.multiselect(key="digest_where").set_value([9, 18])
+    app.test.multiselect(key="digest_topics").set_value([TopicName.SPORT])
+    next(b for b in app.test.button if b.form_id == "digest_form").click()
+    app.run()
+    kept = store.digests.find("ana")
+    assert (kept.pace, kept.arrondissements, kept.topics) == (
+        Pace.WEEKLY,
+        (9, 18),
+        (TopicName.SPORT,),
+    )
+    app.test.radio(key="digest_pace").set_value(None)
+    next(b for b in app.test.button if b.form_id == "digest_form").click()
+    app.run()
+    assert store.digests.find("ana") is None
+    app.button("Oublier ce lieu").click()
+    app.run()
+    assert store.users.get("ana").address is None

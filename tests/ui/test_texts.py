@@ -18,6 +18,7 @@ from cityverse.domain.community import (
     MissionType,
     Qualification,
 )
+from cityverse.domain.digests import Pace
 from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
@@ -122,6 +123,7 @@ def _used_by_enumerations():
             "moderation.against": ["decision", "inaction"],
             "moderation_figure": COUNTED,
             "about": TopicName,
+            "digest": ["never", *Pace],
             "calendar": ["week", "month"],
             "certificate": ["association", "mission", "day", "hours"],
         }.items()
