@@ -364,6 +364,9 @@ def fill(store: Store, posts: int, others: int) -> None:
         item = codec.to_item(learned) | {"gazetteer": "paris"}
         store.dynamo.transact([put_write("Alias", item)])
     _fill_ties(store, others)
+    for n in range(others):
+        due = NOW - _offset(n)
+        store.digests.keep(Digest(f"person-{n}", Pace.DAILY, due, due, "fr"))
 
 
 def _association(n: int) -> Association:
@@ -502,7 +505,6 @@ def _fill_ties(store: Store, count: int) -> None:
         files.create(_file(n, who))
         due = then if n % 2 else None
         state = DraftState.SCHEDULED if n % 2 else DraftState.WRITING
-        store.digests.keep(Digest(f"person-{n}", Pace.DAILY, then, then, "fr"))
         store.drafts.keep(Draft(f"draft-{n:06}", who, then, text=words, state=state, due=due))
         store.memberships.invite(Membership(who, f"body-{item}", Standing.EDITOR, then))
         _fill_queues(store, n, who)
