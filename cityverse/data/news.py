@@ -31,7 +31,10 @@ class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
 
     def keys_of(self, entity: Article) -> Item:
         """The keys of a timeline, and the time of expiry as DynamoDB wants it."""
-        keys = {} if entity.withdrawn_at else super().keys_of(entity)
+        keys = super().keys_of(entity)
+        if entity.withdrawn_at is not None:
+            # A manager's withdrawal can be found by its source, and undone.
+            keys = {"order": keys["order"]} if entity.withdrawal else {}
         return keys | _expiry(entity)
 
     def texts_of(self, entity: Article) -> Searchable | None:
@@ -94,15 +97,32 @@ class NewsRepository(TimelineRepository[Article], LeafRepository[Article]):
         looked_at: int = LOOKED_AT_MOST,
     ) -> Page[Article]:
         """One page of the articles of a source, bounded as ``page`` is."""
+
+        def shown(article: Article) -> bool:
+            return article.withdrawn_at is None and (where is None or where(article))
+
         return self._of_partition(
             SOURCE_INDEX,
             source_id,
             limit=limit,
             window=window,
             cursor=cursor,
-            where=where,
+            where=shown,
             looked_at=looked_at,
         )
+
+    def taken_down(self, source_id: str, *, limit: int) -> Sequence[Article]:
+        """The newest articles of a source that managers withdrew, of 200 that are looked at."""
+        page = self._of_partition(
+            SOURCE_INDEX,
+            source_id,
+            limit=limit,
+            window=None,
+            cursor=None,
+            where=lambda article: article.withdrawal is not None,
+            looked_at=LOOKED_AT_MOST,
+        )
+        return page.items
 
     def _enter_bucket(self, entity: Article) -> None:
         if entity.withdrawn_at is None:

@@ -17,6 +17,7 @@ SUMMARY_LONGEST = 2000
 EXCERPT_LONGEST = 600
 """Characters of a summary that are kept: a quotation that leads to the original."""
 AUTHOR_LONGEST = 500
+REASON_LONGEST = 500
 _HEADER_LONGEST = 4096
 
 _BASE_INTERVAL = timedelta(minutes=20)
@@ -226,6 +227,19 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """That a manager took an article off all lists, and why."""
+
+    made_at: datetime
+    reason: str
+
+    def check(self) -> None:
+        """Raise InvalidField when a field breaks its rule."""
+        check_time("withdrawal.made_at", self.made_at)
+        check_text("reason", self.reason, longest=REASON_LONGEST)
+
+
+@dataclass(frozen=True, slots=True)
 class Article:
     """One news item of a source: a title, a short summary and a link to the original.
 
@@ -234,7 +248,8 @@ class Article:
     elsewhere: listed, without a pin; where there is a ``correction``, it is what that says,
     whatever the feed says later. ``language`` is an ISO 639-1 code. One that is
     ``withdrawn_at`` a time is a tombstone: empty, on no list, kept so that its feed does
-    not bring it back.
+    not bring it back. One of which a manager's ``withdrawal`` says why keeps what it said,
+    so that this can be undone.
     """
 
     id: str
@@ -255,6 +270,7 @@ class Article:
     entry_hash: str = ""
     expires_at: datetime | None = None
     withdrawn_at: datetime | None = None
+    withdrawal: Withdrawal | None = None
     demo: bool = False
     version: int = 0
     kind: str = field(default="news", init=False)
@@ -277,8 +293,20 @@ class Article:
             self.location.check()
         if self.correction is not None:
             self.correction.check()
+        if self.withdrawal is not None:
+            self.withdrawal.check()
         for topic in self.topics:
             topic.check()
+
+
+def taken_down(article: Article, withdrawal: Withdrawal) -> Article:
+    """The article as a manager withdrew it."""
+    return replace(article, withdrawn_at=withdrawal.made_at, withdrawal=withdrawal)
+
+
+def brought_back(article: Article) -> Article:
+    """The article as it was before a manager withdrew it."""
+    return replace(article, withdrawn_at=None, withdrawal=None)
 
 
 def updated(stored: Article, fresh: Article, names: Iterable[str]) -> Article:

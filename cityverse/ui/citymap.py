@@ -11,6 +11,7 @@ from cityverse.community.city import CityItem
 from cityverse.domain.places import Location
 from cityverse.map import layers, tiles
 from cityverse.map.pins import Pin, spread
+from cityverse.news import places
 from cityverse.settings import current
 from cityverse.ui import markup
 from cityverse.ui.server import started, tiles_folder
@@ -53,6 +54,13 @@ def _pin(page: Page, item: CityItem, location: Location) -> Pin:
 
 
 def _caption(page: Page, tile_set: tiles.TileSetInfo | None) -> str:
+    """Where buildings and names of places come from, as their licences ask."""
+    buildings = _of_buildings(page, tile_set)
+    completed = (current().data_dir / places.FOLDER / places.TABLE).is_file()
+    return f"{buildings} {page.texts('map.places')}" if completed else buildings
+
+
+def _of_buildings(page: Page, tile_set: tiles.TileSetInfo | None) -> str:
     if tile_set is None:
         return page.texts("map.no_buildings")
     if tile_set.generated:

@@ -13,6 +13,8 @@ from cityverse.errors import CityVerseError
 from cityverse.ui import signed_in
 from cityverse.ui.shell import Page
 
+_NEVER = "never"
+
 
 def draw(page: Page, user: User) -> None:
     """Draw the form, filled in with what holds."""
@@ -21,12 +23,12 @@ def draw(page: Page, user: User) -> None:
     with st.form("digest_form"):
         st.subheader(texts("digest.title"))
         st.caption(texts("digest.intro"))
-        choices = [None, *Pace]
+        choices = [_NEVER, *Pace]
         pace = st.radio(
             texts("digest.pace"),
             choices,
-            index=choices.index(present.pace if present else None),
-            format_func=lambda one: texts(f"digest.{one or 'never'}"),
+            index=choices.index(present.pace if present else _NEVER),
+            format_func=lambda one: texts(f"digest.{one}"),
             horizontal=True,
             key="digest_pace",
         )
@@ -48,7 +50,9 @@ def draw(page: Page, user: User) -> None:
         )
         if not st.form_submit_button(texts("profile.save"), key="digest_save"):
             return
-    wish = Wish(pace, tuple(where), tuple(topics), page.language) if pace else None
+    wish = None
+    if pace != _NEVER:
+        wish = Wish(Pace(pace), tuple(where), tuple(topics), page.language)
     try:
         digests.choose(page.store, user, wish, page.now)
     except CityVerseError as error:

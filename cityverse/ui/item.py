@@ -20,6 +20,7 @@ from cityverse.ui import (
     posted,
     reporting,
     talking,
+    withdrawing,
 )
 from cityverse.ui.shell import Page
 
@@ -46,6 +47,7 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             st.caption(page.texts("evidence.no_place" if item.corrected else "item.no_place"))
         if item.kind is Kind.NEWS:
             placing.draw(page, item)
+            withdrawing.draw(page, item)
         if item.also:
             st.html(_also(page, item))
         posted.share(page, item)

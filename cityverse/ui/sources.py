@@ -14,7 +14,7 @@ from cityverse.errors import CityVerseError, FetchError
 from cityverse.news import opml
 from cityverse.news.discover import Preview
 from cityverse.settings import current
-from cityverse.ui import markup, signed_in
+from cityverse.ui import markup, signed_in, withdrawing
 from cityverse.ui.shell import Page
 
 _PREVIEW, _SAID = "source_preview", "source_said"
@@ -135,6 +135,7 @@ def _one(page: Page, found: list[Source]) -> None:
                 _act(page, "sources.resume", ":material/play_arrow:", _resume, source.id)
             if not source.configured:
                 _act(page, "sources.remove", ":material/delete:", _remove, source.id)
+        withdrawing.listed(page, source.id)
 
 
 def _act(

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from cityverse.data.client import decode, encode
 from cityverse.data.codec import SCHEMA_VERSION, from_item, time_text, to_item
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
-from cityverse.domain.news import Article, Correction, Source, SourceStatus, Topic, TopicName
+from cityverse.domain.news import (
+    Article,
+    Correction,
+    Source,
+    SourceStatus,
+    Topic,
+    TopicName,
+    Withdrawal,
+)
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.errors import InvalidField
 
@@ -97,6 +105,7 @@ entities = st.one_of(
         topics=st.lists(topics, max_size=2).map(tuple),
         withdrawn_at=optional_times,
         correction=st.none() | st.builds(Correction, texts, times, placed),
+        withdrawal=st.none() | st.builds(Withdrawal, times, texts),
     ),
     st.builds(
         Source,

@@ -314,7 +314,7 @@ def test_home_and_digest_are_chosen_and_taken_back(app, store, sign_in):
         (9, 18),
         (TopicName.SPORT,),
     )
-    app.test.radio(key="digest_pace").set_value(None)
+    app.test.radio(key="digest_pace").set_value("never")
     next(b for b in app.test.button if b.form_id == "digest_form").click()
     app.run()
     assert store.digests.find("ana") is None
