@@ -24,7 +24,7 @@ from cityverse.ui.shell import Page
 _PLACES_MOST = 4
 _OVER_ITEM = 15.2
 _OVER_ARRONDISSEMENT = 13.8
-_OVER_NEIGHBOURHOOD = 14.2
+_OVER_NEIGHBOURHOOD = 13.7
 _ZOOM = {
     Precision.ADDRESS: 16.4,
     Precision.STREET: 15.6,
