@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT = "fr"
+UNASKED = frozenset({"decision", "report_decided", "appeal_decided"})
 _FOLDER = Path(__file__).parent / "letters"
 
 
@@ -25,4 +26,6 @@ def letter(language: str, name: str, first_name: str, **values: str) -> tuple[st
     words = catalogue(language)
     greeting = words["greeting"].format(name=first_name) if first_name else words["stranger"]
     body = words[name]["text"].format(**values)
-    return words[name]["subject"], f"{greeting}\n{body}{words['ending']}"
+    # What nobody asks for cannot be ignored as not asked for.
+    ending = words["short_ending" if name in UNASKED else "ending"]
+    return words[name]["subject"], f"{greeting}\n{body}{ending}"

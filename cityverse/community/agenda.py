@@ -11,6 +11,7 @@ from cityverse.community.city import CityItem, as_item
 from cityverse.data.lists import PAGE_MOST
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
+from cityverse.data.timeline import is_hidden
 from cityverse.domain import policy
 from cityverse.domain.applications import Application, ApplicationState, Presence
 from cityverse.domain.community import Event, Mission, MissionStatus
@@ -42,9 +43,11 @@ def of_person(store: Store, who: User) -> list[Entry]:
     entries = [
         Entry(as_item(one), states[one.id], one.status is MissionStatus.CANCELLED)
         for one in store.missions.find_many(states).values()
+        if not is_hidden(one)
     ]
     coming = [one.event_id for one in store.attendance.of_user(who.id, limit=PAGE_MOST).items]
-    entries += [_of_event(one) for one in store.events.find_many(coming).values()]
+    events = store.events.find_many(coming).values()
+    entries += [_of_event(one) for one in events if not is_hidden(one)]
     return sorted(entries, key=lambda one: (one.item.when, one.item.key))
 
 

@@ -15,6 +15,7 @@ from cityverse.community.city import CITY_ZONE
 from cityverse.data.lists import PAGE_MOST, Page
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
+from cityverse.data.timeline import is_hidden
 from cityverse.domain import policy
 from cityverse.domain.attendance import Attendance
 from cityverse.domain.community import Association, Event
@@ -81,9 +82,11 @@ def about(store: Store, who: User | None, event_id: str) -> Detail | None:
     if event is None:
         return None
     if who is None:
-        return Detail(event)
+        return None if is_hidden(event) else Detail(event)
     association = store.associations.find(event.association_id)
     team = association is not None and policy.may(who, Action.RUN_ASSOCIATION, association)
+    if is_hidden(event) and not team:
+        return None
     return Detail(event, store.attendance.find(event.id, who.id) is not None, team)
 
 

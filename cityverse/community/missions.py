@@ -19,6 +19,7 @@ from cityverse.community.teams import publishers
 from cityverse.data.lists import PAGE_MOST, Page
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
+from cityverse.data.timeline import is_hidden
 from cityverse.domain import policy
 from cityverse.domain.applications import (
     KEPT,
@@ -168,7 +169,7 @@ def about(store: Store, who: User | None, mission_id: str) -> Detail | None:
     if mission is None:
         return None
     team = who is not None and _runs(store, who, mission.association_id)
-    if mission.status is MissionStatus.DRAFT and not team:
+    if (mission.status is MissionStatus.DRAFT or is_hidden(mission)) and not team:
         return None
     mine = None if who is None else store.applications.find(application_id(mission.id, who.id))
     line = None

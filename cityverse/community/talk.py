@@ -218,7 +218,8 @@ def followed_by(store: Store, who: User) -> list[Association]:
     """The associations a person follows, up to a hundred of them, by name."""
     follows = store.follows.of_user(who.id, limit=_FOLLOWED_MOST).items
     found = store.associations.find_many(follow.association_id for follow in follows)
-    return sorted(found.values(), key=lambda association: association.name.casefold())
+    shown = (association for association in found.values() if not is_hidden(association))
+    return sorted(shown, key=lambda association: association.name.casefold())
 
 
 def name_of(user: User) -> str:

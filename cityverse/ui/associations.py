@@ -12,6 +12,7 @@ from cityverse.community.associations import Wanted
 from cityverse.community.city import CityItem
 from cityverse.community.teams import publishers
 from cityverse.data.lists import Page as Listed
+from cityverse.data.timeline import is_hidden
 from cityverse.domain import policy
 from cityverse.domain.associations import Activity
 from cityverse.domain.community import Association
@@ -207,10 +208,12 @@ def _one(page: Page, association_id: str, form: str | None) -> None:
         on_click=_to_directory,
     )
     found = page.store.associations.find(association_id[:64])
-    if found is None:
+    runs = found is not None and policy.may(page.user, Action.RUN_ASSOCIATION, found)
+    if found is None or (is_hidden(found) and not runs):
         st.info(texts("item.gone"), icon=":material/search_off:")
         return
-    runs = policy.may(page.user, Action.RUN_ASSOCIATION, found)
+    if found.moderation is not None:
+        st.warning(texts(f"association.{found.moderation}"), icon=":material/balance:")
     if form == "edit" and runs:
         association_form.draw(page, found)
         return

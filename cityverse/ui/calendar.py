@@ -12,6 +12,7 @@ from cityverse.community import agenda, missions
 from cityverse.community.agenda import Entry
 from cityverse.community.city import CITY_ZONE
 from cityverse.data.repository import Window
+from cityverse.data.timeline import is_hidden
 from cityverse.domain.kinds import Kind
 from cityverse.domain.people import User
 from cityverse.settings import current
@@ -54,7 +55,7 @@ def _whose(page: Page, user: User) -> str:
     association = page.store.associations.find(wanted) if 0 < len(wanted) <= 64 else None
     names = {"": texts("calendar.mine")}
     names |= {one.id: one.name for one in missions.teams(page.store, user)}
-    if association is not None:
+    if association is not None and not is_hidden(association):
         names[association.id] = association.name
         st.session_state.setdefault("calendar_whose", association.id)
     if len(names) == 1:

@@ -20,6 +20,7 @@ from cityverse.community.agenda import Entry
 from cityverse.data import store as stores
 from cityverse.data.repository import Window
 from cityverse.data.store import Store
+from cityverse.data.timeline import is_hidden
 from cityverse.domain.applications import ApplicationState
 from cityverse.domain.people import User
 from cityverse.errors import CityVerseError, NotFound
@@ -65,7 +66,7 @@ def address_of(settings: Settings, who: User, language: str) -> str:
 def _of_association(store: Store, words: Mapping[str, str]) -> tuple[str, list[Entry]]:
     association_id = words.get("id", "")
     found = store.associations.find(association_id) if 0 < len(association_id) <= 64 else None
-    if found is None:
+    if found is None or is_hidden(found):
         raise NotFound("there is no such association")
     window = Window(datetime.now(UTC) - _BACK)
     return found.name, agenda.of_association(store, found.id, window)

@@ -10,7 +10,7 @@ import pytest
 from helpers import association, mission, post
 from people_helpers import at_once, user
 
-from cityverse.community import city, moderation, posting, talk
+from cityverse.community import city, missions, moderation, posting, talk
 from cityverse.community.city import Filter, Period
 from cityverse.community.moderation import Filing, Verdict
 from cityverse.domain.comments import Comment
@@ -248,6 +248,8 @@ def test_missions_and_associations_are_hidden_everywhere(store, people):
     assert not store.missions.page(limit=9).items
     assert not store.missions.page(limit=9, association_id="a9").items
     assert not store.missions.get("m9").takes_applications(NOW)
+    assert missions.about(store, people["zoe"], "m9") is None
+    assert missions.about(store, people["ana"], "m9").mission.id == "m9"
     case = reported(store, people, "association:a9", request="f9")
     moderation.decide(store, people["mia"], verdict(case, request="d9"), NOW)
     assert city.find(store, "association:a9") is None

@@ -22,7 +22,15 @@ from cityverse.domain.digests import Pace
 from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
-from cityverse.domain.moderation import AppealStatus, CaseStatus, Ground, Hint, Measure, Reason
+from cityverse.domain.moderation import (
+    AppealStatus,
+    CaseStatus,
+    Ground,
+    Hint,
+    Measure,
+    Moderated,
+    Reason,
+)
 from cityverse.domain.news import TopicName
 from cityverse.domain.notifications import Topic
 from cityverse.domain.people import GOALS, Role
@@ -139,7 +147,7 @@ def _used_by_enumerations():
     bodies = {
         *(f"association.view.{name}" for name in associations.VIEWS),
         *(f"association.{name}" for name in ("website", *association_form.NETWORKS)),
-        *(f"association.{name}" for name in ("profile", "banner")),
+        *(f"association.{name}" for name in ("profile", "banner", *Moderated)),
         *(f"activity.{one}" for one in Activity),
         *(f"goal.{number}" for number in GOALS),
         *(f"members.standing.{one}" for one in Standing),
