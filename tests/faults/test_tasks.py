@@ -10,12 +10,14 @@ from harness import CURSORS, FAULTS, TIMEOUT_AFTER, WRITES, connection, content,
 from helpers import LATER, NOW, association, clear, settings_for, source
 from people_helpers import user
 
-from cityverse.community import associations, demo, posting
+from cityverse.community import associations, demo, moderation, posting
+from cityverse.community.moderation import Filing, Verdict
 from cityverse.data import client
 from cityverse.data.store import over
+from cityverse.domain.moderation import Ground, Measure, Reason
 from cityverse.domain.people import Role
 from cityverse.domain.posting import Draft
-from cityverse.errors import CityVerseError, NotAllowed, NotFound, WrongState
+from cityverse.errors import CityVerseError, NotAllowed, NotFound, VersionConflict, WrongState
 from cityverse.news import poll
 from cityverse.news.parse import Entry
 from cityverse.news.places import CurrentLocator
@@ -96,6 +98,27 @@ def withdrawn(on):
     posting.remove_due(store, LATER)
 
 
+def judges_there(on):
+    posted(on)
+    over(on.dynamo, CURSORS).users.create(user("mia", role=Role.MANAGER))
+
+
+def moderated(on):
+    """A post is reported and hidden; its author appeals, and somebody else overturns it."""
+    store = over(on.dynamo, CURSORS)
+    ana, zoe, max_, mia = (store.users.get(name) for name in ("ana", "zoe", "max", "mia"))
+    moderation.report(store, ana, Filing("f1", "post:d1", Reason.SPAM, good_faith=True), NOW)
+    verdict = Verdict(
+        *("v1", "f1", 1, Measure.HIDING, "Une annonce", Ground.TERMS, "Règle 3", "Elle vend"),
+        redress="Six mois",
+    )
+    moderation.decide(store, max_, verdict, NOW)
+    appeal = moderation.appeal(store, moderation.statement(store, zoe, "v1", None), "Non", NOW)
+    with contextlib.suppress(WrongState, VersionConflict):  # that was done already
+        moderation.decide_appeal(store, mia, appeal, NOW, overturned=True, reason="Non")
+    moderation.settle_due(store, LATER)
+
+
 def founded(on):
     """An association is founded, verified, and handed over to somebody invited."""
     store = over(on.dynamo, CURSORS)
@@ -158,6 +181,7 @@ TASKS = {
     "poll": (lambda on: None, polled),
     "schedule": (peopled, scheduled),
     "withdraw": (posted, withdrawn),
+    "moderate": (judges_there, moderated),
     "found": (peopled, founded),
     "close": (founded_first, closed),
 }
