@@ -29,6 +29,7 @@ from cityverse.data.contributions import ContributionRepository
 from cityverse.data.cursors import Cursors, Direction, Position
 from cityverse.data.deletion import OF_PERSON, Rows
 from cityverse.data.follows import FollowRepository
+from cityverse.data.letters import Letter
 from cityverse.data.links import LinkRepository
 from cityverse.data.media import MediaRepository
 from cityverse.data.messages import MessageRepository
@@ -40,7 +41,14 @@ from cityverse.data.products import ProductRepository
 from cityverse.data.reactions import ReactionRepository
 from cityverse.data.registry import table as table_of
 from cityverse.data.removals import Removal
-from cityverse.data.reports import DecisionRepository, ReportRepository
+from cityverse.data.reports import (
+    AppealRepository,
+    AuditRepository,
+    CaseRepository,
+    DecisionRepository,
+    ReportRepository,
+    month_of,
+)
 from cityverse.data.repository import Window
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
@@ -57,7 +65,19 @@ from cityverse.domain.digests import Digest, Pace
 from cityverse.domain.giving import Campaign, Contribution
 from cityverse.domain.media import Media, MediaKind, MediaPlace
 from cityverse.domain.messages import Message
-from cityverse.domain.moderation import Decision, Ground, Measure, Reason, Report, ReportStatus
+from cityverse.domain.moderation import (
+    Act,
+    Appeal,
+    AppealStatus,
+    Case,
+    CaseStatus,
+    Decision,
+    Ground,
+    Measure,
+    Reason,
+    Report,
+    ReportStatus,
+)
 from cityverse.domain.news import Article, Source, SourceStatus
 from cityverse.domain.notifications import Notification, Topic
 from cityverse.domain.people import Follow, Link, Purpose, User
@@ -224,6 +244,19 @@ def _of_people() -> Iterator[Pattern]:
     yield Pattern("reports of an item", over_page(reports, "of_target", "post:item-0"), PAGE)
     decided = over_page(made(DecisionRepository), "of_target", "post:item-0")
     yield Pattern("decisions on an item", decided, PAGE)
+    of_person = over_page(made(DecisionRepository), "of_subject", "person-0")
+    yield Pattern("decisions on a person", of_person, PAGE)
+    of_month = over_page(made(DecisionRepository), "of_month", month_of(NOW))
+    yield Pattern("decisions of a month", of_month, PAGE)
+    cases = made(CaseRepository)
+    yield Pattern("cases of a status", over_page(cases, "queue", CaseStatus.OPEN), PAGE)
+    one_case = "post:reported-0"
+    yield Pattern("the open case of an item", lambda s: cases(s).open_of(one_case) is not None, 1)
+    judged = over_page(made(AppealRepository), "queue", AppealStatus.OPEN)
+    yield Pattern("appeals of a status", judged, PAGE)
+    acts = over_page(made(AuditRepository), "of_month", month_of(NOW))
+    yield Pattern("audit trail of a month", acts, PAGE)
+    yield Pattern("letters that are due", lambda s: len(s.letters.due(NOW)), PAGE)
     first, last = (NOW - timedelta(days=29)).date(), NOW.date()
     yield Pattern(
         "figures of a month",
@@ -479,7 +512,7 @@ def _fill_ties(store: Store, count: int) -> None:
     """``count`` of everything that ties a person to an item."""
     dynamo = store.dynamo
     follows, awards = FollowRepository(dynamo, SECRET), AwardRepository(dynamo, SECRET)
-    reports, decisions = ReportRepository(dynamo, SECRET), DecisionRepository(dynamo, SECRET)
+    reports = ReportRepository(dynamo, SECRET)
     notifications, users = NotificationRepository(dynamo, SECRET), UserRepository(dynamo)
     comments, reactions = CommentRepository(dynamo, SECRET), ReactionRepository(dynamo, SECRET)
     campaigns, products = CampaignRepository(dynamo, SECRET), ProductRepository(dynamo, SECRET)
@@ -499,7 +532,7 @@ def _fill_ties(store: Store, count: int) -> None:
         told = Notification(f"told-{n}", who, Topic.COMMENT, then, target, who, text=words)
         notifications.tell(told)
         reports.create(Report(f"report-{n}", target, Reason.SPAM, then, reporter_id=who))
-        decisions.decide(_decision(n, target))
+        _moderated(store, n, target, who)
         comments.create(Comment(f"comment-{n}", post, who, "Camille", words, then))
         reactions.react(post, who, ReactionKind.LIKE, then)
         files.create(_file(n, who))
@@ -558,7 +591,20 @@ def _user(n: int) -> User:
     )
 
 
-def _decision(n: int, target: str) -> Decision:
+def _moderated(store: Store, n: int, target: str, who: str) -> None:
+    then = NOW - _offset(n)
+    store.decisions.decide(_decision(n, target, who))
+    reported = f"post:reported-{n}"
+    case = Case(f"case-{n}", reported, Reason.SPAM, then, then, "Montres", who)
+    store.cases.create(case)
+    appeal = Appeal(f"appeal-{n}", f"decision-{n}", reported, "manager", then, "Non", who, who)
+    store.appeals.create(appeal)
+    act = Act(f"act-{n}", then, "manager", "decide", reported)
+    letter = Letter(f"letter-{n}", "decision", then, user_id=who)
+    store.dynamo.transact([store.audit.write_of(act), store.letters.write_of(letter)])
+
+
+def _decision(n: int, target: str, who: str) -> Decision:
     return Decision(
         id=f"decision-{n}",
         target=target,
@@ -570,6 +616,7 @@ def _decision(n: int, target: str) -> Decision:
         rule="No advertising",
         explanation="It advertises goods of its author.",
         redress="Answer within six months.",
+        subject_id=who,
     )
 
 
