@@ -11,6 +11,10 @@
     │   ├── NotSignedIn         only those who are signed in may
     │   ├── NotAllowed          the role, or what the item is to them, does not suffice
     │   ├── SignInFailed        e-mail and password do not open an account
+    │   ├── PasswordNeeded      the account at hand was never confirmed: its password is to follow
+    │   ├── AccountNeeded       nobody has an account with this e-mail yet
+    │   ├── AccountInactive     the account is suspended
+    │   ├── ProviderRefused     what came back from the sign-in elsewhere proves nothing
     │   ├── LinkUnusable        a link for one use is used, too old, or none
     │   ├── TooManyAttempts     the limit of this while is reached
     │   └── TooManyPosts        as many posts as one may publish in a day are published
@@ -126,6 +130,38 @@ class StepExpired(Refused):
     """The password was given too long ago, or its code has been brought: sign in anew."""
 
     key = "error.step_expired"
+
+
+class PasswordNeeded(Refused):
+    """The e-mail is proven, but not that who reads it chose the password of the account."""
+
+    key = "error.password_needed"
+
+
+class AccountNeeded(Refused):
+    """The e-mail is proven, and nobody has an account with it yet."""
+
+    key = "error.account_needed"
+
+
+class AccountInactive(Refused):
+    """The account is suspended."""
+
+    key = "error.account_inactive"
+
+
+class ProviderRefused(Refused):
+    """A sign-in at a provider proves nothing.
+
+    ``reason`` is ``cancelled``, ``unverified`` (an e-mail it does not vouch for),
+    ``unavailable`` or ``refused``.
+    """
+
+    key = "error.provider_refused"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
 
 
 class LinkUnusable(Refused):

@@ -119,6 +119,15 @@ def _origin(text: str) -> str:
     return text
 
 
+def _issuer(text: str) -> str:
+    """An issuer of OpenID Connect: it is compared as it is, so its last slash stays."""
+    parts = urlsplit(text)
+    plain = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if text and (not (parts.scheme == "https" or plain) or parts.query or parts.fragment):
+        raise ValueError("say an address as in https://login.example.org")
+    return text
+
+
 def _public_url(text: str) -> str:
     return _origin(text.rstrip("/")) if text else ""
 
@@ -245,6 +254,22 @@ SETTINGS: tuple[Setting, ...] = (
         "managers and admins may what their role allows only with a second factor",
         _boolean,
     ),
+    Setting(
+        "CITYVERSE_OIDC_ISSUER",
+        "",
+        "provider of OpenID Connect by which people may sign in as well, exactly as it names "
+        "itself, as https://login.example.org; empty means none",
+        _issuer,
+    ),
+    Setting("CITYVERSE_OIDC_CLIENT_ID", "", "name of this installation at the provider"),
+    Setting("CITYVERSE_OIDC_CLIENT_SECRET", "", "its secret there; a public client has none"),
+    Setting("CITYVERSE_OIDC_NAME", "", "what the button calls the provider; its host when empty"),
+    Setting(
+        "CITYVERSE_OIDC_ALLOW_PRIVATE",
+        "false",
+        "let the provider be asked at loopback and private addresses",
+        _boolean,
+    ),
     Setting("CITYVERSE_PASSWORD_ROUNDS", "2", "passes of argon2id over its memory", _positive),
     Setting(
         "CITYVERSE_PASSWORD_MEBIBYTES",
@@ -348,6 +373,11 @@ class Settings:
     session_days: int
     second_factor_secret: str = field(repr=False)
     second_factor_required: bool
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_name: str
+    oidc_allow_private: bool
     password_rounds: int
     password_mebibytes: int
     trusted_proxies: tuple[IPNetwork, ...]
@@ -389,6 +419,13 @@ class Settings:
         return self.public_url or f"http://localhost:{self.port}"
 
     @property
+    def oidc(self) -> str:
+        """What people know the provider of OpenID Connect by; empty where there is none."""
+        if not self.oidc_issuer:
+            return ""
+        return self.oidc_name or urlsplit(self.oidc_issuer).hostname or ""
+
+    @property
     def secure(self) -> bool:
         """Whether people reach the dashboard by TLS."""
         return self.address.startswith("https://")
@@ -414,6 +451,8 @@ def read(environment: Mapping[str, str]) -> Settings:
             values[name] = setting.parse(text)
         except ValueError as error:
             raise InputError(f"{setting.name}={text}: {error}") from error
+    if values["oidc_issuer"] and not values["oidc_client_id"]:
+        raise InputError("CITYVERSE_OIDC_ISSUER needs a CITYVERSE_OIDC_CLIENT_ID beside it")
     return Settings(**values)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +19,16 @@ from ulid import ULID
 from cityverse.accounts import mail, passwords, second_factor
 from cityverse.accounts.letter import letter
 from cityverse.accounts.passwords import Hasher
+from cityverse.accounts.provider import Provider
 from cityverse.accounts.second_factor import Vault
-from cityverse.accounts.tokens import Keys, SessionToken, link_id, new_session
+from cityverse.accounts.tokens import (
+    Keys,
+    Proof,
+    SessionToken,
+    link_id,
+    new_flow,
+    new_session,
+)
 from cityverse.data.client import ConditionFailed
 from cityverse.data.store import Store
 from cityverse.data.throttles import Limit
@@ -40,12 +48,16 @@ from cityverse.domain.people import (
 from cityverse.domain.places import Location
 from cityverse.domain.policy import Action
 from cityverse.errors import (
+    AccountInactive,
+    AccountNeeded,
     AlreadyExists,
     CodeNeeded,
     CodeWrong,
     InvalidField,
     LinkUnusable,
     NotFound,
+    PasswordNeeded,
+    ProviderRefused,
     SignInFailed,
     StepExpired,
     Taken,
@@ -66,6 +78,7 @@ SIGN_IN_BY_ADDRESS = Limit("sign-in-address", 100, timedelta(minutes=15))
 CODE_BY_ACCOUNT = Limit("code-account", 10, timedelta(minutes=15))
 # A million codes, three of them good at a time: whoever has the password needs decades.
 CODE_BY_DAY = Limit("code-day", 30, timedelta(days=1))
+PROVIDER_BY_ADDRESS = Limit("provider-address", 100, timedelta(minutes=15))
 SIGN_UP_BY_ADDRESS = Limit("sign-up-address", 60, timedelta(hours=1))
 MAIL_BY_ACCOUNT = Limit("mail-account", 5, timedelta(hours=1))
 MAIL_BY_ADDRESS = Limit("mail-address", 60, timedelta(hours=1))
@@ -124,6 +137,7 @@ class Accounts:
     vault: Vault
     sender: mail.Sender
     background: Callable[[Callable[[], None]], None]
+    provider: Provider | None = None
 
     # Sessions
 
@@ -202,6 +216,12 @@ class Accounts:
 
     def _filled_in(self, form: SignUp) -> User:
         """The account a form describes, without its password; raises InvalidField."""
+        user = self._described(form)
+        passwords.check_new(form.password, _about(user))
+        return user
+
+    def _described(self, form: SignUp) -> User:
+        """The account a form describes, whatever its password; raises InvalidField."""
         if not form.consents:
             raise InvalidField("consent", "is needed to have an account")
         if form.role not in OPEN_ROLES:
@@ -217,7 +237,6 @@ class Accounts:
             consents=(Consent(TERMS_VERSION, now),),
         )
         user.check()
-        passwords.check_new(form.password, _about(user))
         return user
 
     def sign_in(self, email: str, password: str, client: Client) -> str:
@@ -284,6 +303,118 @@ class Accounts:
             with contextlib.suppress(VersionConflict):  # the next sign-in will do it
                 self.store.users.replace(user, fresh)
         return True
+
+    # Signing in by a provider
+
+    def begin_provider(self, next_path: str, network: str) -> tuple[str, str]:
+        """Where the browser goes to sign in elsewhere, and the cookie that binds this to it.
+
+        Raises ProviderRefused and TooManyAttempts.
+        """
+        provider = self._require_provider()
+        self._take(PROVIDER_BY_ADDRESS, network)
+        now = _now()
+        flow = new_flow(next_path, now)
+        return provider.address(flow), self.keys.flow(flow, now)
+
+    def end_provider(self, cookie: object, said: Mapping[str, str]) -> str:
+        """The cookie of a proof, for a browser that came back; used up whatever comes of it.
+
+        ``said`` are the parameters of the address. Raises ProviderRefused.
+        """
+        provider = self._require_provider()
+        flow = self.keys.read_flow(cookie)
+        if flow is None:
+            raise ProviderRefused("refused", "this browser has begun no sign-in")
+        code = provider.check_answer(flow, said)
+        if not self.store.revoked.revoke(flow.id, flow.expires):
+            raise ProviderRefused("refused", "this sign-in was ended already")
+        return self.keys.proof(provider.proof(flow, code), _now())
+
+    def enter_by(self, proof: object) -> str:
+        """A ticket for a session of the account whose e-mail a provider has proven.
+
+        The e-mail must have been confirmed here as well, or the account have no password
+        that anybody could have chosen. Raises StepExpired, AccountNeeded, PasswordNeeded,
+        AccountInactive, and CodeNeeded where the account has a second factor.
+        """
+        found, user = self._proven(proof)
+        if user.verified_at is not None:
+            self._use_up(found)
+            return self._enter(user)
+        if user.password_hash is not None:
+            raise PasswordNeeded("the account was never confirmed")
+        return self._enter(self._confirmed_by(found, user))
+
+    def join(self, proof: object, password: str, client: Client) -> str:
+        """Confirm an account by a proof of its e-mail, and its password; a ticket for a session.
+
+        Raises StepExpired, SignInFailed, TooManyAttempts, AccountNeeded, AccountInactive
+        and CodeNeeded.
+        """
+        found, user = self._proven(proof)
+        if not self._compare(user, user.email or "", password, client):
+            raise SignInFailed("the password is wrong")
+        return self._enter(self._confirmed_by(found, user))
+
+    def sign_up_by(self, proof: object, form: SignUp, client: Client) -> str:
+        """Create a confirmed account without a password; a ticket for a session.
+
+        Its e-mail is the one that was proven. Raises StepExpired, InvalidField and
+        TooManyAttempts.
+        """
+        found = self._proof(proof)
+        user = self._described(replace(form, email=found.email))
+        self._take(SIGN_UP_BY_ADDRESS, client.network)
+        try:
+            created = self.store.users.create(replace(user, verified_at=_now()))
+        except Taken as error:
+            raise StepExpired("the e-mail has an account by now") from error
+        # Not before: where this is cut off, the proof still opens what was created.
+        self._use_up(found)
+        return self._ticket(created)
+
+    def proven(self, proof: object) -> Proof | None:
+        """What a provider has proven, by the cookie of it; whether it is used is not looked at."""
+        return self.keys.read_proof(proof)
+
+    def _require_provider(self) -> Provider:
+        if self.provider is None:
+            raise ProviderRefused("refused", "no provider is set")
+        return self.provider
+
+    def _proof(self, proof: object) -> Proof:
+        found = self.keys.read_proof(proof)
+        if found is None or self.store.revoked.is_revoked(found.id):
+            raise StepExpired("there is no such proof, or it was used, or is too old")
+        return found
+
+    def _proven(self, proof: object) -> tuple[Proof, User]:
+        found = self._proof(proof)
+        user = self.store.users.find_by_email(found.email)
+        if user is None:
+            raise AccountNeeded("nobody has this e-mail")
+        if user.status is not Status.ACTIVE:
+            raise AccountInactive("the account is not active")
+        return found, user
+
+    def _use_up(self, proof: Proof) -> None:
+        if not self.store.revoked.revoke(proof.id, proof.expires):
+            raise StepExpired("it was used meanwhile")
+
+    def _confirmed_by(self, proof: Proof, user: User) -> User:
+        """The account with its e-mail confirmed, the proof used up: both or neither."""
+
+        def change(now: User) -> User:
+            if now.email_normalised != proof.email or now.status is not Status.ACTIVE:
+                raise StepExpired("the account has changed meanwhile")
+            return replace(now, verified_at=now.verified_at or _now())
+
+        used_up = self.store.revoked.revoking(proof.id, proof.expires)
+        try:
+            return self._edit(user.id, change, along=[used_up])
+        except ConditionFailed as failure:
+            raise StepExpired("it was used meanwhile") from failure
 
     # Links by e-mail
 
@@ -689,6 +820,7 @@ def over(settings: Settings, store: Store) -> Accounts:
         vault=Vault.of(settings),
         sender=mail.sender(settings),
         background=mail.Background(),
+        provider=Provider(settings) if settings.oidc else None,
     )
 
 

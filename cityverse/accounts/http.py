@@ -1,8 +1,12 @@
-"""The two routes that set and take away the session cookie, and who a request is from.
+"""The routes that set and take away the session cookie, and who a request is from.
 
 A page cannot set an HttpOnly cookie, so it hands the browser a ticket, which the browser
 brings to ``/session/start``. Only our own pages can: the request must come from this
 origin, as JSON, with a header that no other site can send.
+
+Where a provider is set, a sign-in there begins at ``/session/provider`` by such a request
+as well, and comes back to ``/session/provider/back``. A second cookie of ten minutes binds
+the two; then it says whose e-mail was proven, until a session is started. It opens none.
 """
 
 from __future__ import annotations
@@ -18,20 +22,26 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from cityverse.accounts.accounts import Accounts
-from cityverse.errors import StoreError
+from cityverse.accounts.addresses import network_of
+from cityverse.accounts.provider import BACK
+from cityverse.accounts.tokens import FLOW_LASTS, PROOF_LASTS
+from cityverse.errors import CityVerseError, ProviderRefused, StoreError, TooManyAttempts
 from cityverse.settings import Settings
 
 log = logging.getLogger(__name__)
 
-START, END = "/session/start", "/session/end"
+START, END, PROVIDER = "/session/start", "/session/end", "/session/provider"
+SIGN_IN = "/SignIn"
 OWN_HEADER = "X-CityVerse"
 _BODY_MOST = 4096
+_PATH_MOST = 200
 _BODY_SECONDS = 5.0
 _NEVER_KEPT = {"Cache-Control": "no-store"}
+_PARAMETERS_MOST = 10
 
 Connect = Callable[[], Accounts]
 
@@ -39,6 +49,11 @@ Connect = Callable[[], Accounts]
 def cookie_name(settings: Settings) -> str:
     """The name of the session cookie; under TLS one that no other host can have set."""
     return "__Host-cityverse_session" if settings.secure else "cityverse_session"
+
+
+def proof_cookie_name(settings: Settings) -> str:
+    """The name of the cookie of a sign-in at a provider."""
+    return "__Host-cityverse_provider" if settings.secure else "cityverse_provider"
 
 
 class Connection:
@@ -72,8 +87,8 @@ def viewer_of(settings: Settings, accounts: Connect) -> Callable[[Request], str 
 
 
 def routes(settings: Settings, accounts: Connect) -> list[BaseRoute]:
-    """The two routes over these accounts."""
-    name = cookie_name(settings)
+    """The routes over these accounts."""
+    name, proof_name = cookie_name(settings), proof_cookie_name(settings)
     flags: dict[str, Any] = {
         "path": "/",
         "httponly": True,
@@ -100,6 +115,8 @@ def routes(settings: Settings, accounts: Connect) -> list[BaseRoute]:
         answer = JSONResponse({"ok": True}, headers=_NEVER_KEPT)
         left = int((token.expires - datetime.now(UTC)).total_seconds())
         answer.set_cookie(name, text, max_age=left, **flags)
+        if proof_name in request.cookies:
+            answer.delete_cookie(proof_name, **flags)
         return answer
 
     async def end(request: Request) -> Response:
@@ -112,12 +129,76 @@ def routes(settings: Settings, accounts: Connect) -> list[BaseRoute]:
             log.warning("a session could not be ended: %s", error)
             return _refusal(503)
         answer.delete_cookie(name, **flags)
+        if proof_name in request.cookies:
+            answer.delete_cookie(proof_name, **flags)
         return answer
 
     return [
         Route(START, start, methods=["POST"]),
         Route(END, end, methods=["POST"]),
+        *(_provider_routes(accounts, proof_name, flags) if settings.oidc else []),
     ]
+
+
+def _provider_routes(accounts: Connect, proof_name: str, flags: dict[str, Any]) -> list[BaseRoute]:
+    """To the provider and back."""
+
+    async def to_provider(request: Request) -> Response:
+        body = await _body(request) if _is_ours(request) else None
+        if body is None:
+            return _refusal(403)
+        path = _ticket(body)
+        if path is None or len(path) > _PATH_MOST:
+            return _refusal(400)
+        network = network_of(request.client.host if request.client else None)
+        try:
+            address, flow = await run_in_threadpool(
+                lambda: accounts().begin_provider(path, network)
+            )
+        except (ProviderRefused, TooManyAttempts) as error:
+            log.warning("a sign-in at the provider could not begin: %s", error)
+            return JSONResponse({"next": _told(error)}, headers=_NEVER_KEPT)
+        except StoreError as error:
+            log.warning("a sign-in at the provider could not begin: %s", error)
+            return _refusal(503)
+        answer = JSONResponse({"next": address}, headers=_NEVER_KEPT)
+        # Lax, for it is the provider's page that leads back.
+        lasts = int(FLOW_LASTS.total_seconds())
+        answer.set_cookie(proof_name, flow, max_age=lasts, **flags | {"samesite": "lax"})
+        return answer
+
+    async def back(request: Request) -> Response:
+        said = request.query_params.multi_items()
+        cookie = request.cookies.get(proof_name)
+        try:
+            if len(said) > _PARAMETERS_MOST or len(dict(said)) < len(said):
+                raise ProviderRefused("refused", "an address that no provider makes")
+            proof = await run_in_threadpool(lambda: accounts().end_provider(cookie, dict(said)))
+        except ProviderRefused as error:
+            log.warning("a sign-in at the provider proved nothing: %s", error)
+            return _to(_told(error))
+        except StoreError as error:
+            log.warning("a sign-in at the provider could not end: %s", error)
+            return _to(f"{SIGN_IN}?provider=unavailable")
+        answer = _to(SIGN_IN)
+        lasts = int(PROOF_LASTS.total_seconds())
+        answer.set_cookie(proof_name, proof, max_age=lasts, **flags)
+        return answer
+
+    return [
+        Route(PROVIDER, to_provider, methods=["POST"]),
+        Route(BACK, back, methods=["GET"]),
+    ]
+
+
+def _told(error: CityVerseError) -> str:
+    """The page that says why a sign-in at a provider came to nothing."""
+    reason = error.reason if isinstance(error, ProviderRefused) else "limited"
+    return f"{SIGN_IN}?provider={reason}"
+
+
+def _to(path: str) -> Response:
+    return RedirectResponse(path, 303, headers=_NEVER_KEPT)
 
 
 def _end(accounts: Connect, cookie: str | None) -> None:

@@ -22,6 +22,9 @@ from cityverse.settings import Settings
 
 TICKET_LASTS = timedelta(seconds=30)
 STEP_LASTS = timedelta(minutes=5)
+# Time for a password and a second factor elsewhere; then for names and consent here.
+FLOW_LASTS = timedelta(minutes=10)
+PROOF_LASTS = timedelta(minutes=10)
 _ISSUER = "cityverse"
 _LONGEST = 2048
 _LEEWAY_SECONDS = 5
@@ -55,6 +58,47 @@ class Step:
     id: str
     session_version: int
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A sign-in at a provider that this browser has begun; ``id`` is its state.
+
+    ``next_path`` is the page one goes to when it is done.
+    """
+
+    id: str
+    nonce: str
+    verifier: str
+    next_path: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That a provider says an e-mail belongs to who sits at this browser; good once.
+
+    The names are what the provider calls them, or empty.
+    """
+
+    email: str
+    first_name: str
+    last_name: str
+    next_path: str
+    id: str
+    expires: datetime
+
+
+def new_flow(next_path: str, now: datetime) -> Flow:
+    """A sign-in at a provider that begins now."""
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    return Flow(state, nonce, verifier, next_path, now + FLOW_LASTS)
+
+
+def new_proof(email: str, first_name: str, last_name: str, next_path: str, now: datetime) -> Proof:
+    """A proof of now."""
+    expires = now + PROOF_LASTS
+    return Proof(email, first_name, last_name, next_path, secrets.token_urlsafe(24), expires)
 
 
 def new_session(user_id: str, session_version: int, now: datetime, days: int) -> SessionToken:
@@ -122,6 +166,42 @@ class Keys:
         if claims is None:
             return None
         return Step(claims["sub"], claims["jti"], claims["sv"], _time(claims["exp"]))
+
+    def flow(self, flow: Flow, now: datetime) -> str:
+        """The cookie that binds a sign-in at a provider to one browser."""
+        claims = {
+            "sub": flow.next_path,
+            "jti": flow.id,
+            "nonce": flow.nonce,
+            "verifier": flow.verifier,
+        }
+        return self._signed("flow", claims, now, flow.expires)
+
+    def read_flow(self, text: object) -> Flow | None:
+        """What such a cookie says; None unless we signed it and it is fresh."""
+        said = self._verified("flow", text)
+        if said is None:
+            return None
+        return Flow(said["jti"], said["nonce"], said["verifier"], said["sub"], _time(said["exp"]))
+
+    def proof(self, proof: Proof, now: datetime) -> str:
+        """The cookie that says whose e-mail a provider has proven."""
+        claims = {
+            "sub": proof.email,
+            "jti": proof.id,
+            "first": proof.first_name,
+            "last": proof.last_name,
+            "next": proof.next_path,
+        }
+        return self._signed("proof", claims, now, proof.expires)
+
+    def read_proof(self, text: object) -> Proof | None:
+        """What such a cookie says; None unless we signed it and it is fresh."""
+        said = self._verified("proof", text)
+        if said is None:
+            return None
+        names = said["first"], said["last"]
+        return Proof(said["sub"], *names, said["next"], said["jti"], _time(said["exp"]))
 
     def _signed(
         self, purpose: str, claims: dict[str, Any], now: datetime, expires: datetime

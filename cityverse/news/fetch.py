@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -121,6 +121,31 @@ def fetch(
     raise FetchError("redirects", f"more than {limits.redirects}")
 
 
+def call(
+    url: str,
+    *,
+    limits: Limits,
+    agent: str,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    allow_private: bool = False,
+) -> bytes:
+    """Send one request, a POST where there is ``content``; the body of the answer.
+
+    No redirect is followed. Raises FetchError as ``fetch`` does.
+    """
+    deadline = time.monotonic() + limits.seconds
+    network = _CheckedNetwork(deadline, allow_private)
+    sent = {"User-Agent": agent, "Accept": "application/json", **(headers or {})}
+    if content is not None:
+        sent["Content-Length"] = str(len(content))
+    with httpcore.ConnectionPool(ssl_context=_tls(), network_backend=network, retries=0) as pool:
+        answer = _ask(pool, _parse_url(url), sent, limits, deadline, content)
+    if answer.status != 200:
+        raise FetchError(f"http_{answer.status}")
+    return answer.body
+
+
 # --- one request --------------------------------------------------------------------------
 
 
@@ -137,6 +162,7 @@ def _ask(
     headers: dict[str, str],
     limits: Limits,
     deadline: float,
+    content: bytes | None = None,
 ) -> _Answer:
     step = max(0.001, deadline - time.monotonic())
     timeouts = {"connect": step, "read": step, "write": step, "pool": step}
@@ -146,7 +172,11 @@ def _ask(
     sent = [("Host", url.netloc.decode("ascii")), *headers.items()]
     try:
         with pool.stream(
-            "GET", request_url, headers=sent, extensions={"timeout": timeouts}
+            "GET" if content is None else "POST",
+            request_url,
+            headers=sent,
+            content=content,
+            extensions={"timeout": timeouts},
         ) as response:
             received = {
                 k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers

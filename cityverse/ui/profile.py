@@ -95,6 +95,9 @@ def _email(page: Page, user: User) -> None:
 
 
 def _password(page: Page, user: User) -> None:
+    if user.password_hash is None:
+        _first_password(page, user)
+        return
     try:
         typed = authenticator.change_password(page.texts, key="password_form")
         if typed is None:
@@ -103,6 +106,25 @@ def _password(page: Page, user: User) -> None:
         signed_in.begin(lambda: change(user, *typed, client), "/Profile")
     except CityVerseError as error:
         sign_in.say(page, error)
+
+
+def _first_password(page: Page, user: User) -> None:
+    """Who signs in by a provider has no password, which some of what is here asks for."""
+    texts = page.texts
+    with st.container(border=True):
+        st.subheader(texts("profile.password"))
+        st.markdown(texts("provider.no_password"))
+        wanted = st.button(texts("account.send"), key="first_password", icon=":material/mail:")
+    if not wanted:
+        return
+    try:
+        _accounts(page).ask_reset(user.email or "", signed_in.client(texts))
+    except CityVerseError as error:
+        sign_in.say(page, error)
+        return
+    email = markup.literal(user.email or "")
+    st.success(texts("account.sent_reset", email=email), icon=":material/mail:")
+    sign_in.say_outbox(page)
 
 
 def _sessions(page: Page, user: User) -> None:

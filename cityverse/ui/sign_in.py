@@ -11,8 +11,16 @@ import streamlit as st
 from cityverse.accounts.accounts import OPEN_ROLES, TERMS_VERSION, Accounts, SignUp
 from cityverse.accounts.mail import OUTBOX
 from cityverse.accounts.second_factor import CODE_LONGEST
-from cityverse.domain.people import EMAIL_LONGEST, Link, Purpose, Role
-from cityverse.errors import CityVerseError, CodeNeeded, StepExpired, StoreError
+from cityverse.accounts.tokens import Proof
+from cityverse.domain.people import EMAIL_LONGEST, NAME_LONGEST, Link, Purpose, Role
+from cityverse.errors import (
+    AccountNeeded,
+    CityVerseError,
+    CodeNeeded,
+    PasswordNeeded,
+    StepExpired,
+    StoreError,
+)
 from cityverse.settings import current
 from cityverse.ui import authenticator, markup, signed_in
 from cityverse.ui.shell import HOME_TITLE, PAGES, PROFILE, SIGN_IN, Page
@@ -21,6 +29,13 @@ _WIDTH = 560
 _SENT = "account_sent"
 # The password was right: the step to the code, and where one goes then.
 _STEP = "account_step"
+_CAME_TO_NOTHING: Final = {
+    "cancelled": "provider.cancelled",
+    "unverified": "provider.unverified",
+    "unavailable": "provider.unavailable",
+    "refused": "provider.refused",
+    "limited": "provider.limited",
+}
 _WAYS: Final = ("account.sign_in", "account.sign_up", "account.forgotten")
 _PASSWORD_INPUT_MOST = 1024
 
@@ -31,6 +46,7 @@ def draw(page: Page) -> None:
         st.title(page.texts("account.title"))
         token = st.query_params.get("link")
         sent = st.session_state.get(_SENT)
+        proof = signed_in.proof()
         step = st.session_state.get(_STEP)
         if step is not None and page.user is None:
             _ask_code(page, *step)
@@ -40,6 +56,8 @@ def draw(page: Page) -> None:
             show_sent(page, *sent)
         elif page.user is not None:
             _already(page)
+        elif proof is not None and _arrive(page, proof):
+            pass
         else:
             _choose(page)
 
@@ -102,6 +120,7 @@ def _already(page: Page) -> None:
 
 def _choose(page: Page) -> None:
     texts = page.texts
+    _offer_provider(page)
     way = st.segmented_control(
         texts("account.choose"),
         _WAYS,
@@ -138,7 +157,7 @@ def _ask_code(page: Page, step: str, path: str) -> None:
         return
     open_, client = _accounts(page).enter_code, signed_in.client(texts)
     try:
-        signed_in.begin(lambda: open_(step, code, client), path)
+        signed_in.begin(lambda: open_(step, code, client), path, after=step)
     except StepExpired:
         _forget_step()
         st.session_state[signed_in.NOTICE] = StepExpired.key
@@ -156,6 +175,7 @@ def code_input(page: Page, label: str, key: str) -> str:
 
 def _forget_step() -> None:
     st.session_state.pop(_STEP, None)
+    signed_in.begin_anew()
 
 
 def _begin(page: Page, opened: Callable[[], str], path: str) -> None:
@@ -224,6 +244,101 @@ def _forgotten(page: Page) -> None:
 
 def _accounts(page: Page) -> Accounts:
     return signed_in.accounts(page.store)
+
+
+# By a provider
+
+
+def _offer_provider(page: Page) -> None:
+    """The way by a provider, where one is set; and why the last try came to nothing."""
+    texts, settings = page.texts, current()
+    if not settings.oidc:
+        return
+    why = _CAME_TO_NOTHING.get(st.query_params.get("provider", ""))
+    if why is not None:
+        st.error(texts(why, name=markup.literal(settings.oidc)), icon=":material/error:")
+    with st.container(border=True):
+        st.button(
+            texts("provider.go", name=markup.literal(settings.oidc)),
+            icon=":material/passkey:",
+            width="stretch",
+            key="to_provider",
+            on_click=signed_in.to_provider,
+            args=(next_path(),),
+        )
+        st.caption(texts("provider.intro"))
+
+
+def _arrive(page: Page, cookie: str) -> bool:
+    """Go on with an e-mail that the provider has proven; False where that cannot be used."""
+    accounts = _accounts(page)
+    proof = accounts.proven(cookie)
+    if proof is None:
+        return False
+    path = next((link.path for link in PAGES if link.path == proof.next_path), "/")
+    try:
+        signed_in.begin(lambda: accounts.enter_by(cookie), path)
+    except CodeNeeded as needed:
+        st.session_state[_STEP] = (needed.step, path)
+        st.rerun()
+    except PasswordNeeded:
+        _ask_password(page, cookie, proof, path)
+    except AccountNeeded:
+        _ask_names(page, cookie, proof, path)
+    except StepExpired:
+        return False
+    except CityVerseError as error:
+        say(page, error)
+        _leave_proof(page)
+    return True
+
+
+def _ask_password(page: Page, cookie: str, proof: Proof, path: str) -> None:
+    texts = page.texts
+    with st.form("join_form"):
+        st.subheader(texts("landing.confirm_title"))
+        st.markdown(texts("provider.join_intro", email=markup.literal(proof.email)))
+        password = _password("account.password", page, "current-password")
+        wanted = st.form_submit_button(texts("landing.confirm"), type="primary")
+    _leave_proof(page)
+    if wanted:
+        join, client = _accounts(page).join, signed_in.client(texts)
+        _begin(page, lambda: join(cookie, password, client), path)
+
+
+def _ask_names(page: Page, cookie: str, proof: Proof, path: str) -> None:
+    texts = page.texts
+    role = _role(page)
+    with st.form("provider_form"):
+        st.subheader(texts("account.sign_up"))
+        st.markdown(texts("provider.sign_up_intro", email=markup.literal(proof.email)))
+        first, last = (
+            st.text_input(
+                texts(f"account.{name}"), given, max_chars=NAME_LONGEST, autocomplete=autocomplete
+            )
+            for name, given, autocomplete in (
+                ("first_name", proof.first_name, "given-name"),
+                ("last_name", proof.last_name, "family-name"),
+            )
+        )
+        consents = st.checkbox(texts("account.consents", version=TERMS_VERSION))
+        wanted = st.form_submit_button(texts("account.create"), type="primary")
+    _leave_proof(page)
+    if wanted:
+        form = SignUp(proof.email, "", first, last, role, consents)
+        create, client = _accounts(page).sign_up_by, signed_in.client(texts)
+        _begin(page, lambda: create(cookie, form, client), path)
+
+
+def _leave_proof(page: Page) -> None:
+    """A button that lets the browser forget the proof."""
+    st.button(
+        page.texts("provider.leave"),
+        icon=":material/arrow_back:",
+        key="leave_proof",
+        on_click=signed_in.leave,
+        args=(SIGN_IN.path,),
+    )
 
 
 # Arriving by a link

@@ -20,12 +20,20 @@ import streamlit as st
 from cityverse.accounts import accounts as use_cases
 from cityverse.accounts.accounts import Accounts, Client, Session
 from cityverse.accounts.addresses import network_of
-from cityverse.accounts.http import END, OWN_HEADER, START, cookie_name
+from cityverse.accounts.http import (
+    END,
+    OWN_HEADER,
+    PROVIDER,
+    START,
+    cookie_name,
+    proof_cookie_name,
+)
+from cityverse.accounts.http import SIGN_IN as SIGN_IN_PATH
 from cityverse.data.store import Store
 from cityverse.domain import policy
 from cityverse.domain.people import User
 from cityverse.domain.policy import Action
-from cityverse.errors import CityVerseError
+from cityverse.errors import CityVerseError, CodeNeeded
 from cityverse.settings import current
 from cityverse.ui import components
 from cityverse.ui.texts import Texts
@@ -47,7 +55,8 @@ _KEPT = ("language",)
 class _HandOver:
     """What the browser is asked to bring to a route, and where it goes then.
 
-    ``ready`` once there is something to bring.
+    ``ready`` once there is something to bring, or ``step`` where a code is to follow first.
+    ``after`` is the step that this comes after; empty for the first one.
     """
 
     url: str
@@ -57,6 +66,8 @@ class _HandOver:
     ticket: str = ""
     codes: tuple[str, ...] = ()
     ready: bool = False
+    after: str = ""
+    step: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -72,8 +83,17 @@ def accounts(store: Store) -> Accounts:
 
 
 def _cookie() -> str | None:
-    found = st.context.cookies.get(cookie_name(current()))
+    return _cookie_of(cookie_name(current()))
+
+
+def _cookie_of(name: str) -> str | None:
+    found = st.context.cookies.get(name)
     return found if isinstance(found, str) else None
+
+
+def proof() -> str | None:
+    """The cookie by which a provider has proven an e-mail to this browser, if there is one."""
+    return _cookie_of(proof_cookie_name(current())) if current().oidc else None
 
 
 def session(store: Store) -> Session | None:
@@ -121,20 +141,42 @@ def client(texts: Texts) -> Client:
     return Client(network_of(address if isinstance(address, str) else None), texts.language)
 
 
-def begin(opened: Callable[[], Opened], next_path: str = "/") -> NoReturn:
+def to_provider(next_path: str) -> None:
+    """Let the browser go to the provider to sign in, and to a page when that is done."""
+    wanted = _HandOver(PROVIDER, SIGN_IN_PATH, _cookie(), ticket=next_path, ready=True)
+    st.session_state[_HANDING] = wanted
+
+
+def begin_anew() -> None:
+    """Forget what was begun, so that the next ``begin`` does not go on with it."""
+    st.session_state.pop(_HANDING, None)
+
+
+def begin(opened: Callable[[], Opened], next_path: str = "/", after: str = "") -> NoReturn:
     """Start a session by what ``opened`` does: a ticket, and perhaps recovery codes to show.
 
     The next run hands the ticket to the browser, and codes are shown until one has noted
     them. A second click begins a run beside the first one, whose state is lost: it waits
-    for what the first one opens, and goes on with it. Raises what ``opened`` raises.
+    for what the first one opens, and goes on with it; that may be the question for a code,
+    to be answered by another ``begin``, ``after`` this step. Raises what ``opened`` raises.
     """
     wanted = st.session_state.get(_HANDING)
-    if not isinstance(wanted, _HandOver) or wanted.cookie != _cookie():
-        wanted = _HandOver(START, next_path, _cookie())
+    if (
+        not isinstance(wanted, _HandOver)
+        or wanted.cookie != _cookie()
+        or (wanted.url, wanted.after) != (START, after)
+    ):
+        wanted = _HandOver(START, next_path, _cookie(), after=after)
         st.session_state[_HANDING] = wanted
     with wanted.lock:
+        if wanted.step:
+            raise CodeNeeded(wanted.step)
         if not wanted.ready:
-            answer = opened()
+            try:
+                answer = opened()
+            except CodeNeeded as needed:
+                wanted.step = needed.step
+                raise
             wanted.ticket, wanted.codes = (answer, ()) if isinstance(answer, str) else answer
             wanted.next_path, wanted.ready = next_path, True
     st.rerun()
@@ -163,7 +205,7 @@ def hand_over(texts: Texts) -> bool:
     if wanted.cookie != _cookie():
         _forget()
         return False
-    starting = wanted.url == START
+    starting = wanted.url != END
     if wanted.codes:
         _show_codes(texts, wanted.codes)
     else:

@@ -1,12 +1,17 @@
 """Signing in and up on the page, and arriving by a link."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from cityverse.accounts.http import END, START
-from cityverse.domain.people import Role
-from cityverse.errors import StoreUnavailable
+from cityverse.accounts.http import END, PROVIDER, START
+from cityverse.accounts.tokens import new_proof
+from cityverse.domain.people import Role, Status
+from cityverse.errors import CodeNeeded, StoreUnavailable
+from cityverse.settings import current
+from cityverse.ui import signed_in
 
 PAGE = "pages/SignIn.py"
 ADA = "ada@example.org"
@@ -241,3 +246,102 @@ class TestSigningOut:
         again = type(app)()
         again.open()
         assert not [one for one in again.test.button if one.label == "Se déconnecter"]
+
+
+class TestByAProvider:
+    """What the page does with a proof; how one is got stands in ``tests/accounts``."""
+
+    @pytest.fixture
+    def proven(self, accounts, monkeypatch):
+        """Shows the cookie of a proof on the present connection."""
+        monkeypatch.setenv("CITYVERSE_OIDC_ISSUER", "https://login.example.org")
+        monkeypatch.setenv("CITYVERSE_OIDC_CLIENT_ID", "cityverse")
+        current.cache_clear()
+
+        def show(email=ADA):
+            now = datetime.now(UTC)
+            cookie = accounts.keys.proof(new_proof(email, "Ada", "Byron", "/Feed", now), now)
+            monkeypatch.setattr(signed_in, "_cookie_of", {"cityverse_provider": cookie}.get)
+
+        return show
+
+    def test_the_button_leads_there_and_what_came_to_nothing_is_said(self, app, accounts, proven):
+        app.open(PAGE, provider="unverified")
+        assert "ne confirme pas votre adresse" in app.said()
+        app.test.query_params["provider"] = "<b>made up</b>"
+        app.run()
+        assert "made up" not in app.said()
+        app.test.button(key="to_provider").click()
+        app.run()
+        assert app.handed_over()["url"] == PROVIDER
+
+    def test_without_a_provider_there_is_no_button(self, app, accounts):
+        at(app, accounts)
+        assert "to_provider" not in {button.key for button in app.test.button}
+
+    def test_a_proof_opens_an_account_and_no_other_way_is_asked(
+        self, app, accounts, person, proven
+    ):
+        person(signed_in=False)
+        proven()
+        at(app, accounts)
+        handed = app.handed_over()
+        assert (handed["url"], handed["next"]) == (START, "/Feed")
+        cookie, _ = accounts.exchange(handed["ticket"], None)
+        assert accounts.session(cookie).user.email == ADA
+
+    def test_somebody_new_gives_what_is_missing(self, app, accounts, proven):
+        proven("eve@example.org")
+        at(app, accounts)
+        assert app.field("Nom").value == "Byron"
+        app.button("Créer mon compte").click()
+        app.run()
+        assert app.test.error  # without consent
+        app.test.checkbox[-1].check()
+        app.button("Créer mon compte").click()
+        app.run()
+        cookie, _ = accounts.exchange(app.handed_over()["ticket"], None)
+        user = accounts.session(cookie).user
+        assert (user.first_name, user.last_name, user.email) == ("Ada", "Byron", "eve@example.org")
+
+    def test_an_account_never_confirmed_asks_for_its_password(self, app, accounts, person, proven):
+        user = person(signed_in=False)
+        accounts.store.users.replace(
+            accounts.store.users.get(user.id),
+            replace(accounts.store.users.get(user.id), verified_at=None),
+        )
+        proven()
+        at(app, accounts)
+        app.field("Mot de passe").set_value(PASSWORD)
+        app.button("Confirmer").click()
+        app.run()
+        assert accounts.exchange(app.handed_over()["ticket"], None)
+
+    def test_a_suspended_account_is_told_so(self, app, accounts, person, proven):
+        user = accounts.store.users.get(person(signed_in=False).id)
+        accounts.store.users.replace(user, replace(user, status=Status.SUSPENDED))
+        proven()
+        at(app, accounts)
+        assert "suspendu" in app.said()
+        assert app.handed_over() is None
+
+
+def test_a_second_click_goes_on_with_the_question_for_a_code(app, accounts, monkeypatch):
+    """The first click used the link up; the run of the second one asks for the code as well."""
+    state = {}
+    monkeypatch.setattr(signed_in.st, "session_state", state)
+    monkeypatch.setattr(signed_in, "_cookie", lambda: None)
+    opened = []
+
+    def open_():
+        opened.append(1)
+        raise CodeNeeded("a step")
+
+    for _ in range(2):
+        with pytest.raises(CodeNeeded, match="second factor"):
+            signed_in.begin(open_)
+    assert opened == [1]
+    signed_in.begin_anew()
+    with pytest.raises(CodeNeeded):
+        signed_in.begin(open_)
+    assert opened == [1, 1]

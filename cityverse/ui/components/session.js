@@ -19,7 +19,7 @@ export default function (component) {
       if (!answer.ok) throw new Error(String(answer.status));
       window.cityverseHandedOver = data.id;
       if (data.label) button.hidden = false;
-      else location.replace(data.next);
+      else return answer.json().then((said) => location.replace(said.next || data.next));
     })
     .catch(() => setTriggerValue("failed", data.id));
 }
