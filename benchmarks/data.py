@@ -86,6 +86,7 @@ from cityverse.domain.points import HOUR, Award
 from cityverse.domain.posting import Draft, DraftState
 from cityverse.domain.products import Product
 from cityverse.domain.reactions import ReactionKind
+from cityverse.domain.tax_receipts import Gift, Issuer, TaxReceipt, number_of
 from cityverse.domain.teams import Membership, Standing, Verification
 from cityverse.engine.launch import start
 from cityverse.engine.store import Changes
@@ -334,6 +335,14 @@ def _of_deeds() -> Iterator[Pattern]:
     )
     yield Pattern("contributions to a campaign", page(gifts, "of_campaign", "item-0"), PAGE)
     yield Pattern("contributions of a person", page(gifts, "of_user", "person-0"), PAGE)
+    yield Pattern(
+        "receipts of a year",
+        lambda s: len(s.tax_receipts.of_year("body-0", NOW.year, limit=PAGE).items),
+        PAGE,
+    )
+    yield Pattern(
+        "who asks to issue receipts", lambda s: len(s.tax_receipts.asked(limit=PAGE)), PAGE
+    )
     yield Pattern("who comes to an event", page(AttendanceRepository, "of_event", "item-0"), PAGE)
     yield Pattern("what a person comes to", page(AttendanceRepository, "of_user", "person-0"), PAGE)
 
@@ -400,6 +409,7 @@ def fill(store: Store, posts: int, others: int) -> None:
     for n in range(others):
         due = NOW - _offset(n)
         store.digests.keep(Digest(f"person-{n}", Pace.DAILY, due, due, "fr"))
+    _fill_receipts(store, others)
 
 
 def _association(n: int) -> Association:
@@ -573,6 +583,24 @@ def _fill_ties(store: Store, count: int) -> None:
         dynamo.transact([put_write("Rollup", {"series": "posts#city", "day": day, "amount": n})])
     RevokedTokens(dynamo).revoke("token-0", NOW + _DAY)
     LinkRepository(dynamo).issue(Link("link-0", Purpose.RESET, NOW, lasts, user_id="person-0"))
+
+
+def _fill_receipts(store: Store, count: int) -> None:
+    """As many receipts, a quarter of them of one association, and as many that ask."""
+    for n in range(count):
+        issuer = Issuer(
+            f"body-{n}", "Les Semeurs", "1 rue Monge", "Jardiner. " * 30, "Zoé", rna="W751234567"
+        )
+        store.tax_receipts.keep_issuer(issuer, read=0)
+        receipt = codec.to_item(_receipt(n, 0 if n % 4 == 0 else n))
+        store.dynamo.transact([put_write("TaxReceipt", receipt)])
+
+
+def _receipt(n: int, item: int) -> TaxReceipt:
+    body, gift = f"body-{item}", Gift(f"gift-{n}", 2_000, NOW)
+    issuer = Issuer(body, "Les Semeurs", "1 rue Monge", "Jardiner", "Zoé", rna="W751234567")
+    number = number_of(NOW.year, n)
+    return TaxReceipt(body, number, NOW.year, NOW, "Camille", "2 rue Monge", issuer, (gift,))
 
 
 def _file(n: int, owner: str) -> Media:

@@ -30,6 +30,7 @@ from cityverse.domain.community import (
     MissionStatus,
     Post,
 )
+from cityverse.domain.giving import Campaign, CampaignStatus
 from cityverse.domain.kinds import DAILY, Kind
 from cityverse.domain.media import MediaKind
 from cityverse.domain.moderation import Moderated
@@ -47,6 +48,8 @@ _LOOKED_AT_EACH = 7
 LOOK_BACK = timedelta(days=31)
 _METRES_PER_DEGREE = 111_320
 _UPCOMING = frozenset({Kind.MISSION, Kind.EVENT})
+# These are there whenever they began.
+_LASTING = frozenset({Kind.ASSOCIATION, Kind.CAMPAIGN})
 
 
 class Period(StrEnum):
@@ -179,7 +182,7 @@ def find(store: Store, key: str) -> CityItem | None:
     found = _repository(store, Kind(kind)).find(item_id)
     if found is None or getattr(found, "removed", None) or is_hidden(found):
         return None
-    if getattr(found, "status", None) is MissionStatus.DRAFT:
+    if getattr(found, "status", None) in {MissionStatus.DRAFT, CampaignStatus.DRAFT}:
         return None
     return as_item(found)
 
@@ -210,7 +213,7 @@ def _metres(one: tuple[float, float], other: tuple[float, float]) -> float:
 def window_of(kind: Kind, period: Period, now: datetime) -> Window:
     """The span of time a period means for a kind."""
     midnight = datetime.combine(now.astimezone(CITY_ZONE).date(), time.min, CITY_ZONE)
-    if kind is Kind.ASSOCIATION:
+    if kind in _LASTING:
         return Window()
     if kind in _UPCOMING:
         end = midnight + timedelta(days=_DAYS[period]) if period in _DAYS else None
@@ -221,17 +224,19 @@ def window_of(kind: Kind, period: Period, now: datetime) -> Window:
 
 
 def _listed(store: Store, kind: Kind, wanted: Filter, now: datetime) -> CityPage:
-    page = _page(store, kind, wanted, window_of(kind, wanted.period, now))
+    page = _page(store, kind, wanted, window_of(kind, wanted.period, now), now)
     more = page.next is not None and wanted.limit < SHOWN_MOST
     entities = (*_under_way(store, kind, wanted, now), *page.items)
     return CityPage(tuple(as_item(entity) for entity in entities), more)
 
 
-def _page(store: Store, kind: Kind, wanted: Filter, window: Window) -> Page[Any]:
+def _page(store: Store, kind: Kind, wanted: Filter, window: Window, now: datetime) -> Page[Any]:
     limit = min(wanted.limit, SHOWN_MOST)
     bounds: dict[str, Any] = {"limit": limit, "window": window}
-    if wanted.of_articles or wanted.around:
-        bounds["where"] = lambda entity: _passes(as_item(entity), wanted)
+    if wanted.of_articles or wanted.around or kind is Kind.CAMPAIGN:
+        bounds["where"] = lambda entity: (
+            _takes_gifts(entity, now) and _passes(as_item(entity), wanted)
+        )
         bounds["looked_at"] = _LOOKED_AT_EACH * limit
     repository = _repository(store, kind)
     if wanted.around is not None:
@@ -239,6 +244,11 @@ def _page(store: Store, kind: Kind, wanted: Filter, window: Window) -> Page[Any]
     if wanted.source is not None:
         return store.news.from_source(wanted.source, **bounds)
     return repository.page(arrondissement=wanted.arrondissement, **bounds)
+
+
+def _takes_gifts(entity: object, now: datetime) -> bool:
+    """False for a campaign alone that is over."""
+    return not isinstance(entity, Campaign) or entity.takes_contributions(now)
 
 
 def _under_way(store: Store, kind: Kind, wanted: Filter, now: datetime) -> list[Any]:
@@ -314,11 +324,12 @@ def _repository(store: Store, kind: Kind) -> TimelineRepository[Any]:
         Kind.MISSION: store.missions,
         Kind.EVENT: store.events,
         Kind.ASSOCIATION: store.associations,
+        Kind.CAMPAIGN: store.campaigns,
     }
     return repositories[kind]
 
 
-def as_item(entity: Article | Post | Mission | Event | Association) -> CityItem:
+def as_item(entity: Article | Post | Mission | Event | Association | Campaign) -> CityItem:
     """An entity of any kind as an item of the city."""
     labelled = getattr(entity, "moderation", None) is Moderated.LABELLED
     item: CityItem = _CONVERSIONS[type(entity)](entity)
@@ -414,12 +425,28 @@ def _of_association(association: Association) -> CityItem:
     )
 
 
+def _of_campaign(campaign: Campaign) -> CityItem:
+    return CityItem(
+        Kind.CAMPAIGN,
+        campaign.id,
+        campaign.title,
+        campaign.description,
+        campaign.association_name,
+        campaign.created,
+        campaign.created,
+        location=campaign.location,
+        demo=campaign.demo,
+        files=tuple((one, MediaKind.IMAGE) for one in campaign.media),
+    )
+
+
 _CONVERSIONS: dict[type, Callable[..., CityItem]] = {
     Article: _of_article,
     Post: _of_post,
     Mission: _of_mission,
     Event: _of_event,
     Association: _of_association,
+    Campaign: _of_campaign,
 }
 
 

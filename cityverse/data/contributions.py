@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from cityverse.data.cursors import Cursors
 from cityverse.data.dealings import DealingRepository
 from cityverse.data.lists import Page
 from cityverse.data.parents import read_living
+from cityverse.data.tax_receipts import voiding
 from cityverse.data.ties import TRIES, counting, living, unchanged
 from cityverse.domain.giving import (
     Contribution,
@@ -54,12 +56,15 @@ class ContributionRepository(DealingRepository[Contribution]):
         super().__init__(dynamo, cursors)
         self._campaigns = CampaignRepository(dynamo, cursors)
 
-    def contribute(self, contribution: Contribution, request_id: str) -> Contribution:
+    def contribute(
+        self, contribution: Contribution, request_id: str, told: Sequence[dict[str, Any]] = ()
+    ) -> Contribution:
         """Pledge a contribution, at the time ``created``; its ``id`` follows from the request.
 
         ``request_id`` is made with the form. A repetition of the request answers with
         what the first one wrote; raises RequestDiffers when its content differs, Closed
         when the campaign is closed or over, NotFound without the campaign or the person.
+        ``told`` are writes of notifications that go with it.
         """
         check_id("request_id", request_id)
         fresh = dataclasses.replace(
@@ -67,6 +72,10 @@ class ContributionRepository(DealingRepository[Contribution]):
             id=contribution_id(contribution.user_id, request_id),
             state=_S.PLEDGED,
             changed=None,
+            received=None,
+            method=None,
+            receipt=None,
+            deductible=False,
             corrects=None,
             campaign_title="",
             association_id=None,
@@ -81,7 +90,7 @@ class ContributionRepository(DealingRepository[Contribution]):
             person = living("User", fresh.user_id)
             pledged, writes = self._pledge(fresh)
             try:
-                self.dynamo.transact([person.write, *writes])
+                self.dynamo.transact([person.write, *writes, *told])
             except ConditionFailed as failure:
                 if 0 in failure.failed:
                     raise NotFound(person.missing) from failure
@@ -98,11 +107,21 @@ class ContributionRepository(DealingRepository[Contribution]):
             raise AlreadyExists(f"the contribution of request {entity.id} is there already")
         return self.contribute(entity, entity.id)
 
-    def move(self, contribution: str, state: ContributionState, now: datetime) -> Contribution:
+    def move(
+        self,
+        contribution: str,
+        state: ContributionState,
+        now: datetime,
+        told: Sequence[dict[str, Any]] = (),
+        **said: Any,
+    ) -> Contribution:
         """Confirm, refuse or refund the contribution of this id; a repetition changes nothing.
 
         Confirming counts for the campaign. Refunding writes an entry of the opposite
-        amount. Raises NotFound, and WrongState when that state may not follow.
+        amount, and makes the tax receipt that lists it void. ``told`` are writes of
+        notifications that go with it; ``said`` is what is said of it when it is confirmed
+        (``received``, ``method``). Raises NotFound, and WrongState when that state may not
+        follow.
         """
         check_choice("state", state, ContributionState)
         for _ in range(TRIES):
@@ -112,9 +131,10 @@ class ContributionRepository(DealingRepository[Contribution]):
             if stored.corrects is not None:
                 raise WrongState(f"{stored.id} cancels another contribution and stays")
             check_transition(stored.state, state)
-            write, moved = self._moved(stored, state, now)
+            write, moved = self._moved(stored, state, now, **said)
+            moved.check()
             try:
-                self.dynamo.transact([write, *self._counting(stored, state, now)])
+                self.dynamo.transact([write, *self._counting(stored, state, now), *told])
             except ConditionFailed:
                 read_living(self._campaigns, stored.campaign_id)
                 continue
@@ -167,6 +187,7 @@ class ContributionRepository(DealingRepository[Contribution]):
             campaign_title=campaign.title,
             association_id=campaign.association_id,
             association_name=campaign.association_name,
+            deductible=campaign.tax_eligible,
         )
         receipt = {
             "id": _receipt_id(fresh),
@@ -192,6 +213,8 @@ class ContributionRepository(DealingRepository[Contribution]):
         if state is _S.REFUNDED:
             cancelling = _cancelling(stored, now)
             writes += [self._put(cancelling), *self._also(cancelling)]
+            if stored.receipt is not None and stored.association_id is not None:
+                writes.append(voiding(stored.association_id, stored.receipt, now))
         return writes
 
 
@@ -204,6 +227,8 @@ def _cancelling(stored: Contribution, now: datetime) -> Contribution:
         created=now,
         state=_S.CONFIRMED,
         changed=now,
+        received=now,
+        receipt=None,
         corrects=stored.id,
         version=1,
     )

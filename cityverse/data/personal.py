@@ -33,7 +33,7 @@ ALLOWED: Mapping[Rows, tuple[str, ...]] = {
     Rows("Donations", "user_id", "user_id-index"): (
         *("donation_id", "campaign_title", "association_id", "association_name", "cents"),
         *("currency", "state", "changed", "first_name", "surname", "address", "message"),
-        *("anonymous", "corrects"),
+        *("anonymous", "corrects", "received", "method", "receipt", "deductible"),
     ),
     Rows("Message", "user_id", "user-index"): (
         *("application_id", "user_name", "text", "expires_at", "team"),

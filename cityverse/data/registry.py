@@ -109,6 +109,12 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "TaxReceipt",
+        "receipts for the tax office, in sequence, and who may issue them",
+        partition="association_id",
+        sort="number",
+    ),
+    Table(
         "Posts",
         "what associations and residents publish",
         indexes=(Index("product_id", "product_id"), *LISTED, PRODUCT_INDEX, USER_INDEX),

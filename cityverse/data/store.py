@@ -48,6 +48,7 @@ from cityverse.data.repository import Repository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.tax_receipts import TaxReceiptRepository
 from cityverse.data.teams import MembershipRepository, VerificationRepository
 from cityverse.data.throttles import Throttles
 from cityverse.data.users import UserRepository
@@ -77,6 +78,7 @@ class Store:
     applications: ApplicationRepository
     messages: MessageRepository
     contributions: ContributionRepository
+    tax_receipts: TaxReceiptRepository
     attendance: AttendanceRepository
     awards: AwardRepository
     badges: BadgeRepository
@@ -187,6 +189,7 @@ def over(dynamo: Dynamo, cursors: Cursors) -> Store:
         applications=ApplicationRepository(dynamo, cursors),
         messages=MessageRepository(dynamo, cursors),
         contributions=ContributionRepository(dynamo, cursors),
+        tax_receipts=TaxReceiptRepository(dynamo, cursors),
         attendance=AttendanceRepository(dynamo, cursors),
         awards=AwardRepository(dynamo, cursors),
         badges=BadgeRepository(dynamo),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,8 +22,9 @@ CURRENCY = "EUR"
 
 
 class CampaignStatus(StrEnum):
-    """Whether one can still give."""
+    """Whether one can still give; a draft is seen by its association alone."""
 
+    DRAFT = "draft"
     OPEN = "open"
     CLOSED = "closed"
 
@@ -75,6 +77,36 @@ class Campaign:
             raise InvalidField("tax_reduction", "is for campaigns that are tax-eligible")
 
 
+# An amount as people write it: digits, perhaps in groups of three, and perhaps cents.
+_AMOUNT = re.compile(r"(\d{1,3}(?: \d{3})+|\d{1,12})(?:[.,](\d{1,2}))?")
+_AMOUNT_LONGEST = 40
+
+
+def parse_cents(text: str) -> int:
+    """The cents of an amount in euros such as ``12,50 €``; raises InvalidField.
+
+    A comma or a point stands before one or two digits of cents, so ``1.000`` is refused: it
+    may mean a thousand or one.
+    """
+    words = " ".join(text.split()).casefold() if len(text) <= _AMOUNT_LONGEST else ""
+    words = re.sub(r"^€ ?|(?<=\d) ?(?:€|eur|euros?)$", "", words)
+    found = _AMOUNT.fullmatch(words) if words.isascii() else None
+    if found is None:
+        raise InvalidField("cents", "must be an amount in euros such as 12,50")
+    cents = int(found[1].replace(" ", "")) * 100 + int((found[2] or "").ljust(2, "0"))
+    check_whole("cents", cents, 1, CENTS_MOST)
+    return cents
+
+
+class PaymentMethod(StrEnum):
+    """How a gift of money came, in the words of the tax form."""
+
+    TRANSFER = "transfer"
+    CARD = "card"
+    CHEQUE = "cheque"
+    CASH = "cash"
+
+
 class ContributionState(StrEnum):
     """Where a contribution stands; only confirmed ones count as raised."""
 
@@ -116,7 +148,9 @@ class Contribution:
 
     ``cents`` never changes: what was confirmed by mistake is cancelled by an entry of the
     opposite amount, which names the cancelled one in ``corrects``. What was confirmed
-    outlives its campaign and its association, so it says itself what they were called.
+    outlives its campaign and its association, so it says itself what they were called, and
+    whether it was ``deductible``. ``received`` and ``method`` are what the association said
+    when it confirmed; ``receipt`` is the number of the tax receipt that lists it.
     """
 
     id: str
@@ -126,6 +160,9 @@ class Contribution:
     created: datetime
     state: ContributionState = field(default=_S.PLEDGED, metadata={"counter": True})
     changed: datetime | None = field(default=None, metadata={"counter": True})
+    received: datetime | None = field(default=None, metadata={"counter": True})
+    method: PaymentMethod | None = field(default=None, metadata={"counter": True})
+    receipt: str | None = field(default=None, metadata={"counter": True})
     currency: str = CURRENCY
     first_name: str = ""
     surname: str = ""
@@ -136,6 +173,7 @@ class Contribution:
     campaign_title: str = ""
     association_id: str | None = None
     association_name: str = ""
+    deductible: bool = False
     demo: bool = False
     version: int = 0
 
@@ -158,6 +196,9 @@ class Contribution:
             raise InvalidField("currency", f"must be {CURRENCY}")
         check_time("created", self.created)
         check_time("changed", self.changed)
+        check_time("received", self.received)
+        if self.receipt is not None:
+            check_id("receipt", self.receipt)
         check_text("first_name", self.first_name, longest=100, required=False)
         check_text("surname", self.surname, longest=100, required=False)
         check_text("address", self.address, longest=300, required=False)

@@ -13,7 +13,8 @@ class Kind(StrEnum):
     MISSION = "mission"
     EVENT = "event"
     ASSOCIATION = "association"
+    CAMPAIGN = "campaign"
 
 
 # What fills the city by itself; associations appear when one searches for them.
-DAILY = (Kind.NEWS, Kind.POST, Kind.MISSION, Kind.EVENT)
+DAILY = (Kind.NEWS, Kind.POST, Kind.MISSION, Kind.EVENT, Kind.CAMPAIGN)

@@ -43,6 +43,7 @@ KIND_COLOURS: dict[str, Colour] = {
     Kind.MISSION: [47, 174, 122],
     Kind.EVENT: [224, 160, 48],
     Kind.ASSOCIATION: [155, 123, 224],
+    Kind.CAMPAIGN: [219, 92, 148],
 }
 # Buildings one finds one's way by; a name alone has many a shop.
 _LANDMARKS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from cityverse.community import associations, city, talk
+from cityverse.community import associations, campaigns, city, talk
 from cityverse.community.associations import Wanted
 from cityverse.community.city import CityItem
 from cityverse.community.teams import publishers
@@ -289,8 +289,10 @@ def _published(page: Page, one: Association) -> None:
         listed: Any = repository
         found = listed.page(limit=_PAGE_SIZE, association_id=one.id, window=window)
         items[name] = [city.as_item(entity) for entity in found.items]
+    open_to_all = campaigns.Search(association_id=one.id, open_only=False)
+    listed_campaigns = campaigns.find(store, open_to_all, page.now).items
+    items["campaigns"] = [city.as_item(campaign) for campaign in listed_campaigns]
     titled = {
-        "campaigns": [c.title for c in _all(store.campaigns, one.id)],
         "products": [p.name for p in _all(store.products, one.id)],
     }
     pairs = [pair for post in posts for pair in zip(post.media, post.media_kinds, strict=False)]

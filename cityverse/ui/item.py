@@ -13,6 +13,7 @@ from cityverse.domain.places import Location, Precision
 from cityverse.ui import (
     applying,
     attending,
+    campaigns,
     markup,
     narrowing,
     outputs,
@@ -59,6 +60,8 @@ def show(page: Page, item: CityItem, around: list[tuple[CityItem, int]]) -> None
             applying.draw(page, item.id)
         elif item.kind is Kind.EVENT:
             attending.draw(page, item.id)
+        elif item.kind is Kind.CAMPAIGN:
+            campaigns.draw_in_dialog(page, item.id)
         elif item.kind is Kind.ASSOCIATION:
             talking.draw_follow(page, item.id)
         if item.kind is not Kind.NEWS:

@@ -77,6 +77,8 @@ def _go_to(target: str) -> None:
         st.switch_page("pages/Moderation.py", query_params={"decision": item_id})
     elif kind == "appeal":
         st.switch_page("pages/Moderation.py", query_params={"view": "appeals"})
+    elif kind == "campaign":
+        st.switch_page("pages/Campaigns.py", query_params={"campaign": item_id})
     elif kind in _DIALOGS:
         opening.open_item(target)
         st.switch_page("Home.py", query_params={"item": target})

@@ -72,6 +72,7 @@ PAGES = (
     PageLink("pages/Feed.py", "/Feed", ":material/dynamic_feed:", "nav.feed"),
     ASSOCIATIONS,
     PageLink("pages/Missions.py", "/Missions", ":material/volunteer_activism:", "nav.missions"),
+    PageLink("pages/Campaigns.py", "/Campaigns", ":material/favorite:", "nav.campaigns"),
     PageLink("pages/Events.py", "/Events", ":material/event:", "nav.events"),
     PageLink(
         "pages/Calendar.py", "/Calendar", ":material/calendar_month:", "nav.calendar", Action.ATTEND

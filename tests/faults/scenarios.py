@@ -50,6 +50,7 @@ from cityverse.data.repository import LeafRepository
 from cityverse.data.revoked import RevokedTokens
 from cityverse.data.rollups import RollupRepository
 from cityverse.data.sources import SourceRepository
+from cityverse.data.tax_receipts import TaxReceiptRepository
 from cityverse.data.teams import MembershipRepository, VerificationRepository
 from cityverse.data.throttles import Limit, Throttles
 from cityverse.data.users import UserRepository
@@ -66,6 +67,7 @@ from cityverse.domain.people import Link, Purpose
 from cityverse.domain.points import Award, Badge
 from cityverse.domain.posting import Draft, DraftState
 from cityverse.domain.reactions import ReactionKind
+from cityverse.domain.tax_receipts import Eligibility, Issuer, TaxReceipt
 from cityverse.domain.teams import Membership, Standing, Verification, VerificationStatus
 
 Have = Callable[[type[Any]], Any]
@@ -456,6 +458,43 @@ scenario(
     lambda r, one: r.move(one.id, ContributionState.REFUNDED, NOW),
     _confirmed,
 )
+AN_ISSUER = Issuer(
+    "a1",
+    "Les Semeurs",
+    "1 rue Monge",
+    "Jardiner",
+    "Zoé, présidente",
+    rna="W751234567",
+    eligibility=Eligibility.GRANTED,
+)
+
+
+def _may_issue(have: Have) -> Any:
+    _confirmed(have)
+    issuer = have(TaxReceiptRepository).keep_issuer(AN_ISSUER, read=0)
+    return have(AssociationRepository).get("a1"), issuer
+
+
+def _issued(repository: Any, there: Any) -> Any:
+    association, issuer = there
+    gifts = ContributionRepository(repository.dynamo, Cursors(b"-" * 32))
+
+    def found() -> list[Any]:
+        page = gifts.of_user("u1", limit=10)
+        stored = gifts.find_many(one.id for one in page.items).values()
+        return [one for one in stored if one.receipt is None]
+
+    draft = TaxReceipt("a1", "", 2026, NOW, "Camille", "12 rue des Martyrs", issuer, ())
+    repository.issue(draft, association, found)
+
+
+scenario(
+    TaxReceiptRepository,
+    "keep_issuer",
+    lambda r, _: r.keep_issuer(AN_ISSUER, read=0),
+    _with(AN_ASSOCIATION),
+)
+scenario(TaxReceiptRepository, "issue", _issued, _may_issue)
 scenario(
     ContributionRepository,
     "erase",

@@ -10,13 +10,16 @@ from harness import CURSORS, FAULTS, TIMEOUT_AFTER, WRITES, connection, content,
 from helpers import LATER, NOW, association, clear, settings_for, source
 from people_helpers import user
 
-from cityverse.community import associations, demo, moderation, posting
+from cityverse.community import associations, campaigns, demo, moderation, posting, receipts
+from cityverse.community.campaigns import CampaignForm, GiftForm
 from cityverse.community.moderation import Filing, Verdict
 from cityverse.data import client
 from cityverse.data.store import over
+from cityverse.domain.giving import ContributionState, PaymentMethod
 from cityverse.domain.moderation import Ground, Measure, Reason
 from cityverse.domain.people import Role
 from cityverse.domain.posting import Draft
+from cityverse.domain.tax_receipts import Issuer
 from cityverse.errors import CityVerseError, NotAllowed, NotFound, VersionConflict, WrongState
 from cityverse.news import poll
 from cityverse.news.parse import Entry
@@ -143,6 +146,28 @@ def closed(on):
     posting.remove_due(store, LATER)
 
 
+def verified(on):
+    """An association that may issue receipts."""
+    founded_first(on)
+    store = over(on.dynamo, CURSORS)
+    zoe, max_ = store.users.get("zoe"), store.users.get("max")
+    receipts.ask(store, zoe, Issuer("sow", "Les Semeurs", "1 rue", "Jardiner", "Zoé"), NOW)
+    receipts.decide(store, max_, "sow", 1, NOW, granted=True)
+
+
+def given(on):
+    """A campaign is opened, somebody gives, has a receipt, and the gift is cancelled."""
+    store = over(on.dynamo, CURSORS)
+    ana, zoe = store.users.get("ana"), store.users.get("zoe")
+    form = CampaignForm("serre", "sow", "Une serre", "", 100, tax_eligible=True)
+    campaigns.save(store, zoe, form, NOW)
+    gift = campaigns.give(store, ana, "serre", GiftForm("r1", 100), NOW)
+    if store.contributions.get(gift.id).state is not ContributionState.REFUNDED:
+        campaigns.confirm(store, zoe, gift.id, NOW, PaymentMethod.CASH, NOW)
+        receipts.issue(store, ana, "sow", NOW.year, "Ana", "1 rue", NOW)
+    campaigns.refund(store, zoe, gift.id, NOW)
+
+
 def founded_first(on):
     peopled(on)
     founded(on)
@@ -184,6 +209,7 @@ TASKS = {
     "moderate": (judges_there, moderated),
     "found": (peopled, founded),
     "close": (founded_first, closed),
+    "give": (verified, given),
 }
 
 

@@ -8,6 +8,7 @@ from string import Formatter
 import pytest
 
 from cityverse import errors
+from cityverse.community.campaigns import CSV_COLUMNS
 from cityverse.community.city import Period
 from cityverse.community.moderation import COUNTED
 from cityverse.domain.applications import ApplicationState, Presence, Refusal
@@ -19,6 +20,7 @@ from cityverse.domain.community import (
     Qualification,
 )
 from cityverse.domain.digests import Pace
+from cityverse.domain.giving import CampaignStatus, ContributionState, PaymentMethod
 from cityverse.domain.kinds import Kind
 from cityverse.domain.missions import TRANSITIONS as OF_MISSIONS
 from cityverse.domain.missions import Rhythm
@@ -35,16 +37,19 @@ from cityverse.domain.news import TopicName
 from cityverse.domain.notifications import Topic
 from cityverse.domain.people import GOALS, Role
 from cityverse.domain.places import Precision
+from cityverse.domain.tax_receipts import Eligibility
 from cityverse.domain.teams import Standing
 from cityverse.ui import (
     association_form,
     associations,
     buildings,
+    campaign_team,
     composer,
     item,
     lists,
     moderating,
     sources,
+    tax_receipt,
     video,
 )
 from cityverse.ui.texts import LANGUAGES, Texts, catalogue
@@ -59,6 +64,8 @@ FIELDS = (
     *("name", "description", "website", "rna"),
     *("proposal", "alias"),
     *("facts", "ground", "rule", "explanation", "measure", "until"),
+    *("cents", "goal", "donor", "donor_name", "donor_address", "siren", "purpose"),
+    *("signatory", "receipt_address", "link", "received", "tax_eligible"),
 )
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -132,6 +139,14 @@ def _used_by_enumerations():
             "moderation_figure": COUNTED,
             "about": TopicName,
             "digest": ["never", *Pace],
+            "campaign_status": CampaignStatus,
+            "campaign_team": campaign_team.SECTIONS,
+            "gift_state": ContributionState,
+            "gift_do": campaign_team.ACTS,
+            "payment": PaymentMethod,
+            "csv": CSV_COLUMNS,
+            "eligibility": Eligibility,
+            "tax": tax_receipt.COLUMNS,
             "calendar": ["week", "month"],
             "certificate": ["association", "mission", "day", "hours"],
         }.items()
