@@ -37,14 +37,17 @@ def draw(page: Page, found: Detail) -> None:
 
 def _form(page: Page, campaign: Campaign, who: User) -> None:
     texts = page.texts
+    # One request until it was carried out. All fields and the button bear it: what a second
+    # click sends is the same gift, or from a form that is gone.
+    request = st.session_state.setdefault(_request_key(campaign), str(ULID()))
     st.subheader(texts("gift.title"))
     st.caption(texts("gift.intro"))
     wants = campaign.tax_eligible and st.checkbox(
-        texts("gift.wants_receipt"), key=_key(campaign, "receipt"), help=texts("gift.receipt_help")
+        texts("gift.wants_receipt"), key=_key(request, "receipt"), help=texts("gift.receipt_help")
     )
-    with st.form(f"give-{campaign.id}"):
+    with st.form(f"give-{request}"):
         st.text_input(
-            texts("gift.amount"), placeholder="12,50 €", max_chars=40, key=_key(campaign, "amount")
+            texts("gift.amount"), placeholder="12,50 €", max_chars=40, key=_key(request, "amount")
         )
         if wants:
             first, last = st.columns(2)
@@ -52,16 +55,16 @@ def _form(page: Page, campaign: Campaign, who: User) -> None:
                 texts("account.first_name"),
                 who.first_name,
                 max_chars=80,
-                key=_key(campaign, "first"),
+                key=_key(request, "first"),
             )
             last.text_input(
-                texts("account.last_name"), who.last_name, max_chars=80, key=_key(campaign, "last")
+                texts("account.last_name"), who.last_name, max_chars=80, key=_key(request, "last")
             )
-            st.text_input(texts("gift.address"), max_chars=300, key=_key(campaign, "address"))
-        st.text_input(texts("gift.message"), max_chars=300, key=_key(campaign, "message"))
+            st.text_input(texts("gift.address"), max_chars=300, key=_key(request, "address"))
+        st.text_input(texts("gift.message"), max_chars=300, key=_key(request, "message"))
         st.checkbox(
             texts("gift.anonymous"),
-            key=_key(campaign, "anonymous"),
+            key=_key(request, "anonymous"),
             help=texts("gift.anonymous_help"),
         )
         st.form_submit_button(
@@ -69,26 +72,27 @@ def _form(page: Page, campaign: Campaign, who: User) -> None:
             icon=":material/favorite:",
             type="primary",
             on_click=_give,
-            args=(page.store, campaign, wants),
+            args=(page.store, campaign, wants, request),
         )
 
 
-def _key(campaign: Campaign, name: str) -> str:
-    return f"give-{name}-{campaign.id}"
+def _request_key(campaign: Campaign) -> str:
+    return f"give-request-{campaign.id}"
 
 
-def _give(store: Store, campaign: Campaign, wants: bool) -> None:
+def _key(request: str, name: str) -> str:
+    return f"give-{name}-{request}"
+
+
+def _give(store: Store, campaign: Campaign, wants: bool, request: str) -> None:
     def typed(name: str) -> str:
-        return str(st.session_state.get(_key(campaign, name)) or "")
-
-    # One request until it was carried out: a form that is sent again is the same gift.
-    request = st.session_state.setdefault(_key(campaign, "request"), str(ULID()))
+        return str(st.session_state.get(_key(request, name)) or "")
 
     def act() -> None:
         form = GiftForm(
             request,
             parse_cents(typed("amount")),
-            bool(st.session_state.get(_key(campaign, "anonymous"))),
+            bool(st.session_state.get(_key(request, "anonymous"))),
             typed("message"),
             wants,
             typed("first"),
@@ -98,8 +102,7 @@ def _give(store: Store, campaign: Campaign, wants: bool) -> None:
         campaigns.give(store, signed_in.user(store), campaign.id, form, acting.now())
 
     if acting.attempt(act, "gift.promised"):
-        for name in ("request", "amount", "message"):
-            st.session_state.pop(_key(campaign, name), None)
+        st.session_state.pop(_request_key(campaign), None)
 
 
 def draw_donors(page: Page, campaign: Campaign) -> None:

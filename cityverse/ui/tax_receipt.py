@@ -94,7 +94,7 @@ class _Sheet:
         """The sum in figures and words, and each gift."""
         texts, receipt, document = self.texts, self.receipt, self.document
         self._heading(texts("tax.gifts"))
-        self._line(texts("tax.received", amount=euros(receipt.cents, "fr")), 11, "B")
+        self._line(texts("tax.received", amount=_amount(receipt.cents)), 11, "B")
         self._line(texts("tax.words", words=in_words(receipt.cents)))
         document.ln(2)
         document.set_font(_FONT, "", 9)
@@ -102,8 +102,7 @@ class _Sheet:
             table.row([texts(f"tax.{name}") for name in COLUMNS])
             for gift in receipt.gifts:
                 how = texts(f"payment.{gift.method}") if gift.method else texts("tax.unsaid")
-                amount = euros(gift.cents, "fr")
-                table.row([_day(gift.received), amount, how, texts("tax.money")])
+                table.row([_day(gift.received), _amount(gift.cents), how, texts("tax.money")])
 
     def signature(self) -> None:
         """What is certified, and room to sign."""
@@ -117,6 +116,11 @@ class _Sheet:
         self.document.ln(22)
         self._line(texts("tax.signature_line"), 8)
         self._line(texts("tax.copy"), 8)
+
+
+def _amount(cents: int) -> str:
+    # The font has no narrow space, by which French groups digits.
+    return euros(cents, "fr").replace("\u202f", "\xa0")
 
 
 def _day(when: datetime) -> str:

@@ -355,7 +355,7 @@ def test_a_siren_that_is_none(siren):
 def test_a_receipt_is_issued_once_and_read_again_with_the_same_number(city):
     eligible(city)
     opened(city, tax_eligible=True)
-    gift = give(city, cents=8150, wants_receipt=True, surname="Martin", address="2 rue Monge")
+    gift = give(city, cents=108_150, wants_receipt=True, surname="Martin", address="2 rue Monge")
     with pytest.raises(NotFound):
         issue(city)  # it was not received yet
     confirm(city, gift)
@@ -365,7 +365,8 @@ def test_a_receipt_is_issued_once_and_read_again_with_the_same_number(city):
     assert (year.open, [one.number for one in year.receipts]) == ((), [f"{YEAR}-000001"])
     text = words_of(answers[0])
     for fact in ("Les Semeurs", "W751234567", "732829320", "1 rue Monge", "Jardiner", "Ana Martin",
-                 "2 rue Monge", "81,50", "quatre-vingt-un euros et cinquante centimes", "Virement",
+                 "2 rue Monge", "1 081,50", "mille quatre-vingt-un euros et cinquante centimes",
+                 "Virement",
                  "200", "238 bis", f"{YEAR}-000001", "Zoé, présidente", "11580"):  # fmt: skip
         assert fact in text, fact
 
