@@ -19,6 +19,7 @@ from cityverse.community.talk import name_of
 from cityverse.community.teams import publishers
 from cityverse.data.lists import PAGE_MOST, Page
 from cityverse.data.store import Store
+from cityverse.data.timeline import is_hidden
 from cityverse.domain import policy
 from cityverse.domain.community import Association
 from cityverse.domain.giving import (
@@ -101,6 +102,7 @@ def _passes(campaign: Campaign, wanted: Search, now: datetime) -> bool:
     place = campaign.location
     return (
         campaign.status is not CampaignStatus.DRAFT
+        and not is_hidden(campaign)
         and (not wanted.open_only or campaign.takes_contributions(now))
         and (not wanted.deductible_only or campaign.tax_eligible)
         and (
@@ -118,7 +120,8 @@ def about(store: Store, who: User | None, campaign_id: str) -> Detail | None:
         return None
     association = store.associations.find(campaign.association_id)
     team = association is not None and policy.may(who, Action.RUN_ASSOCIATION, association)
-    if campaign.status is CampaignStatus.DRAFT and not team:
+    withheld = campaign.status is CampaignStatus.DRAFT or is_hidden(campaign)
+    if withheld and not team:
         return None
     return Detail(campaign, association is not None and association.verified, team)
 

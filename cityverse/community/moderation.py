@@ -82,6 +82,7 @@ _TABLES = {
     TargetKind.COMMENT: "Comment",
     TargetKind.MISSION: "Mission",
     TargetKind.EVENT: "Event",
+    TargetKind.CAMPAIGN: "Donation",
     TargetKind.ASSOCIATION: "Association",
     TargetKind.MEDIA: "Media",
     TargetKind.USER: "User",

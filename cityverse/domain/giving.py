@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cityverse.domain.community import MEDIA_MOST, NAME_LONGEST, check_ids, check_published
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.people import ANONYMOUS
 from cityverse.domain.places import Location
 from cityverse.domain.rules import check_between, check_id, check_link, check_text, check_time
@@ -54,13 +55,19 @@ class Campaign:
     tax_reduction: int = 0
     location: Location | None = None
     media: tuple[str, ...] = ()
+    moderation: Moderated | None = None
     demo: bool = False
     version: int = 0
     kind: str = field(default="campaign", init=False)
 
     def takes_contributions(self, now: datetime) -> bool:
-        """Whether one can give: neither closed nor over."""
-        return self.status is CampaignStatus.OPEN and (self.ends is None or self.ends > now)
+        """Whether one can give: neither closed nor over, nor hidden by a moderator."""
+        hidden = self.moderation is Moderated.HIDDEN
+        return (
+            not hidden
+            and self.status is CampaignStatus.OPEN
+            and (self.ends is None or self.ends > now)
+        )
 
     def check(self) -> None:
         """Raise InvalidField when a field breaks its rule."""

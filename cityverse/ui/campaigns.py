@@ -8,6 +8,7 @@ from cityverse.community import campaigns, city
 from cityverse.community.campaigns import Detail, Search
 from cityverse.community.city import CityItem
 from cityverse.domain.giving import Campaign, CampaignStatus
+from cityverse.domain.kinds import Kind
 from cityverse.domain.media import MediaKind
 from cityverse.errors import InvalidField
 from cityverse.ui import (
@@ -20,6 +21,7 @@ from cityverse.ui import (
     issuing,
     lists,
     markup,
+    reporting,
 )
 from cityverse.ui.shell import Page
 from cityverse.ui.tax_receipt import euros
@@ -192,6 +194,7 @@ def _one(page: Page, campaign_id: str) -> None:
     if campaign.status is not CampaignStatus.DRAFT:
         giving.draw(page, found)
         giving.draw_donors(page, campaign)
+        reporting.draw(page, f"{Kind.CAMPAIGN}:{campaign.id}")
     if found.team:
         campaign_team.draw(page, found)
 

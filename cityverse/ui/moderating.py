@@ -123,7 +123,7 @@ def _queue(page: Page) -> None:
 
 def kinds() -> list[TargetKind]:
     """What can be reported."""
-    return [one for one in TargetKind if one not in {TargetKind.CAMPAIGN, TargetKind.PRODUCT}]
+    return [one for one in TargetKind if one is not TargetKind.PRODUCT]
 
 
 def _case(page: Page, user: User, case: Case) -> None:

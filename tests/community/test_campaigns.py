@@ -25,6 +25,7 @@ from cityverse.domain.giving import (
     contribution_id,
     parse_cents,
 )
+from cityverse.domain.moderation import Moderated
 from cityverse.domain.notifications import Topic
 from cityverse.domain.people import Role
 from cityverse.domain.tax_receipts import Eligibility, Issuer, check_siren, in_words
@@ -188,6 +189,17 @@ def test_a_campaign_is_made_once_and_an_edit_sent_twice_changes_once(city):
         opened(city, id="late", ends=NOW - timedelta(days=1))
     with pytest.raises(InvalidField, match="tax_eligible"):
         opened(city, id="tax", tax_eligible=True)
+
+
+def test_what_a_moderator_hides_takes_nothing_and_is_seen_by_its_team_alone(city):
+    stored = opened(city)
+    city.campaigns.replace(stored, replace(stored, moderation=Moderated.HIDDEN))
+    with pytest.raises(Closed):
+        give(city)
+    assert campaigns.find(city, Search(open_only=False), NOW).items == ()
+    assert campaigns.find(city, Search("serre", open_only=False), NOW).items == ()
+    assert campaigns.about(city, person(city, "eve"), "serre") is None
+    assert campaigns.about(city, person(city, "boss"), "serre").team
 
 
 def test_search_and_filters(city):
