@@ -18,7 +18,7 @@ from cityverse.accounts import accounts as use_cases
 from cityverse.accounts.accounts import Accounts, Client, SignUp
 from cityverse.accounts.passwords import Hasher
 from cityverse.accounts.second_factor import Vault
-from cityverse.accounts.tokens import Keys
+from cityverse.accounts.tokens import Keys, new_proof
 from cityverse.data import client
 from cityverse.data.store import over
 from cityverse.domain.people import RECOVERY_CODES, Role
@@ -206,7 +206,33 @@ def _ended(world):
     assert world.opens(ADA, FIRST)
 
 
+def _proof(world):
+    proof = new_proof(ADA, "Ada", "", "/", MOMENT)
+    world.held["proof"] = world.accounts.keys.proof(proof, MOMENT)
+
+
+def _signed_up_and_proven(world):
+    _signed_up(world)
+    _proof(world)
+
+
+def _opens_by_a_new_proof(world):
+    assert world.count() == 1
+    _proof(world)
+    assert world.accounts.exchange(world.accounts.enter_by(world.held["proof"]), None)
+
+
 DEEDS = {
+    "sign_up_by": (
+        _proof,
+        lambda w: w.accounts.sign_up_by(w.held["proof"], FORM, HERE),
+        _opens_by_a_new_proof,
+    ),
+    "join": (
+        _signed_up_and_proven,
+        lambda w: w.accounts.join(w.held["proof"], FIRST, HERE),
+        _opens_by_a_new_proof,
+    ),
     "sign_up": (_nothing, lambda w: w.accounts.sign_up(FORM, HERE), _signed_up_at_last),
     "confirm": (
         _signed_up,
