@@ -524,8 +524,11 @@ class Accounts:
     def live_at(self, who: User | None, home: Location | None) -> User:
         """Say where one lives, as precisely as one likes, or no longer say it."""
         user = _require_own(who)
-        kept = home and replace(home, score=0.0, evidence=())
-        return self._edit(user.id, lambda now: replace(now, address=kept))
+
+        def change(now: User) -> User:
+            return replace(now, address=home and replace(home, score=0.0, evidence=()))
+
+        return self._edit(user.id, change)
 
     def change_password(self, who: User | None, present: str, new: str, client: Client) -> str:
         """Change one's password and end all sessions; a ticket for a new one here.
