@@ -32,11 +32,10 @@ class App:
     def open(self, page=None, **parameters):
         for name, value in parameters.items():
             self.test.query_params[name] = value
-        self.run()
         if page is not None:
+            # Drawing the first page before would take as long again, and tell nothing.
             self.test.switch_page(page)
-            self.run()
-        return self
+        return self.run()
 
     def run(self):
         self.test.run()
