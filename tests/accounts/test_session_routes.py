@@ -1,6 +1,7 @@
 """The two routes of the session: only our own pages, whole requests, one use of a ticket."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from accounts_helpers import HERE, PASSWORD, Browser
@@ -10,6 +11,7 @@ from people_helpers import rows
 from starlette.applications import Starlette
 
 from cityverse.accounts import http
+from cityverse.accounts.provider import BACK, Provider
 from cityverse.errors import StoreUnavailable
 from cityverse.settings import read
 
@@ -182,8 +184,13 @@ _METHODS = st.sampled_from(["POST", "POST", "POST", "GET", "PUT", "HEAD", "DELET
 _COOKIES = st.none() | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=200)
 
 
-def random_requests(client, dynamo, examples):
-    before = [rows(dynamo, table) for table in ("User", "Blacklist", "Link", "Throttle")]
+SESSION_ROUTES = (http.START, http.END)
+SIGN_INS = ("User", "Blacklist", "Link")
+
+
+def random_requests(client, dynamo, examples, paths=SESSION_ROUTES, usual=(200,), more="Throttle"):
+    tables = [*SIGN_INS, *([more] if more else ())]
+    before = [rows(dynamo, table) for table in tables]
 
     @settings(
         max_examples=examples,
@@ -193,7 +200,7 @@ def random_requests(client, dynamo, examples):
     )
     @given(
         _METHODS,
-        st.sampled_from([http.START, http.END]),
+        st.sampled_from(paths),
         st.one_of(_HEADERS, _HEADERS.map(lambda extra: extra | OURS)),
         _BODIES,
         _COOKIES,
@@ -203,17 +210,28 @@ def random_requests(client, dynamo, examples):
         if cookie is not None:
             headers = headers | {"Cookie": f"{COOKIE}={cookie}"}
         answer = client.request(method, path, headers=headers, content=body)
-        assert answer.status_code in {200, 400, 401, 403, 405}
+        assert answer.status_code in {*usual, 400, 401, 403, 405}
         assert "max-age=1" not in answer.headers.get("set-cookie", "").lower()
 
     ask()
-    after = [rows(dynamo, table) for table in ("User", "Blacklist", "Link", "Throttle")]
-    assert after == before
+    assert [rows(dynamo, table) for table in tables] == before
 
 
 def test_random_requests_change_nothing(client, dynamo, somebody):
     somebody()
     random_requests(client, dynamo, 400)
+
+
+def test_random_requests_on_the_way_to_a_provider_and_back_sign_nobody_in(accounts, dynamo):
+    # Nothing listens there: the provider is away, which is said in words.
+    closed = {"ISSUER": "http://127.0.0.1:9", "CLIENT_ID": "city", "CLIENT_SECRET": "secret"}
+    words = {f"CITYVERSE_OIDC_{name}": word for name, word in closed.items()}
+    words |= {"CITYVERSE_OIDC_ALLOW_PRIVATE": "true", "CITYVERSE_PUBLIC_URL": f"http://{HOST}"}
+    chosen = read(words | {"CITYVERSE_DATA_DIR": str(accounts.settings.data_dir)})
+    asked = replace(accounts, settings=chosen, provider=Provider(chosen))
+    browser = Browser(Starlette(routes=http.routes(chosen, lambda: asked)), f"http://{HOST}")
+    # Whoever begins is counted, so that nobody begins without end.
+    random_requests(browser, dynamo, 200, (http.PROVIDER, BACK), usual=(200, 303), more="")
 
 
 @pytest.mark.slow

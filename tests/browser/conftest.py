@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,14 +68,10 @@ def city_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("browser")
 
 
-@pytest.fixture(scope="session")
-def dashboard(chromium_path, city_folder):
-    """The address of a dashboard with the demo city, started as `make run` does."""
-    folder = city_folder
-    build("sample", folder / "tiles" / "sample.mbtiles", bbox=HEART)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+@contextmanager
+def started(folder, **settings):
+    """A dashboard over a data folder, started as `make run` does; gives its address."""
+    port = int(settings.pop("port", 0)) or free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "cityverse", "run"],
         cwd=ROOT,
@@ -85,6 +82,7 @@ def dashboard(chromium_path, city_folder):
             "CITYVERSE_OPEN_BROWSER": "false",
             "CITYVERSE_NEWS_POLL": "false",
             "CITYVERSE_MAP_FETCH": "off",
+            **settings,
         },
         stdout=subprocess.PIPE,
         text=True,
@@ -102,6 +100,20 @@ def dashboard(chromium_path, city_folder):
         process.send_signal(signal.SIGINT)
         process.wait(30)
         process.stdout.close()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def dashboard(chromium_path, city_folder):
+    """The address of a dashboard with the demo city."""
+    build("sample", city_folder / "tiles" / "sample.mbtiles", bbox=HEART)
+    with started(city_folder) as address:
+        yield address
 
 
 class Reader:
