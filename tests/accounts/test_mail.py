@@ -4,6 +4,7 @@ import datetime as dt
 import email
 import email.policy
 import ipaddress
+import re
 import socket
 import ssl
 import stat
@@ -62,8 +63,10 @@ class TestMessages:
         assert french.keys() == english.keys()
         for name, words in french.items():
             if isinstance(words, dict):
-                for blank in ("{link}", "{address}"):
-                    assert (blank in words["text"]) == (blank in english[name]["text"]), name
+                assert words.keys() == english[name].keys(), name
+                for part, text in words.items():
+                    blanks = set(re.findall(r"{[a-z_]+}", text))
+                    assert blanks == set(re.findall(r"{[a-z_]+}", english[name][part])), name
 
     def test_an_unknown_language_gets_french(self):
         assert (

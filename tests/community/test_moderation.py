@@ -125,7 +125,7 @@ def test_a_report_keeps_the_item_as_it_was_and_is_counted_once(store, people, sa
         ({"good_faith": False}, InvalidField),
         ({"target": "post:nothing"}, NotFound),
         ({"target": "poem:p1"}, InvalidField),
-        ({"target": "campaign:c1"}, InvalidField),
+        ({"target": "campaign:c1"}, NotFound),
         ({"reason": Reason.OTHER}, InvalidField),
         ({"text": "x" * 10_000}, InvalidField),
         ({"email": "no address"}, InvalidField),
