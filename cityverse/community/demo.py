@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from cityverse.data.repository import LeafRepository, Repository
 from cityverse.data.store import Store
 from cityverse.domain.community import Association, Event, Mission, MissionStatus, Post
+from cityverse.domain.giving import Campaign
 from cityverse.domain.news import Article
 from cityverse.domain.places import Evidence, Location, Precision
 from cityverse.errors import AlreadyExists, VersionConflict
@@ -30,6 +31,7 @@ SIZES: Mapping[str, int] = {
     "posts": 60,
     "missions": 24,
     "events": 24,
+    "campaigns": 7,
     "news": 36,
 }
 """How many items of each kind make the usual demo city."""
@@ -83,7 +85,7 @@ def fill(
     ``now`` (aware). Answers with the number of items added; may be repeated after any
     interruption.
     """
-    if any(sizes.get(kind) for kind in ("posts", "missions", "events")):
+    if any(sizes.get(kind) for kind in ("posts", "missions", "events", "campaigns")):
         sizes = {**sizes, "associations": max(1, sizes.get("associations", 0))}
     city = _City(now or datetime.now(UTC), sizes)
     total, done, added = sum(sizes.get(kind, 0) for kind in SIZES), 0, 0
@@ -155,6 +157,7 @@ def _kinds(
     yield "posts", store.posts, city.post
     yield "missions", store.missions, city.mission
     yield "events", store.events, city.event
+    yield "campaigns", store.campaigns, city.campaign
     yield "news", store.news, city.article
 
 
@@ -303,6 +306,23 @@ class _City:
             starts=starts,
             ends=starts + timedelta(minutes=length),
             location=place.location(),
+            demo=True,
+        )
+
+    def campaign(self, number: int) -> Campaign:
+        """Nobody gave to it: what is raised is the sum of contributions, and there are none."""
+        texts = _texts()["campaigns"]["texts"]
+        theme, title, description, euros = texts[number % len(texts)]
+        home = next(p for p in _places(*_PRECISIONS) if p.words == self._themes[theme]["home"])
+        return Campaign(
+            id=_item_id("campaign", number),
+            **self._author(theme, number // len(texts)),
+            title=title,
+            description=description,
+            created=self._past(number, days=10),
+            goal=100 * euros,
+            ends=self._coming(number, time(20)) + timedelta(days=30),
+            location=home.location(),
             demo=True,
         )
 

@@ -16,12 +16,20 @@ from cityverse.domain.places import Precision
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
-SMALL = {"associations": 3, "posts": 5, "missions": 2, "events": 2, "news": 4}
+SMALL = {
+    "associations": 3,
+    "posts": 5,
+    "missions": 2,
+    "events": 2,
+    "campaigns": 2,
+    "news": 4,
+}
 MAKERS = {
     "associations": "association",
     "posts": "post",
     "missions": "mission",
     "events": "event",
+    "campaigns": "campaign",
     "news": "article",
 }
 
@@ -61,16 +69,24 @@ def test_it_uses_all_goals_and_all_arrondissements(usual):
 
 def test_names_and_texts_do_not_repeat(usual):
     assert len({one.name for one in usual["associations"]}) == 14
-    for kind in ("posts", "missions", "events", "news"):
+    for kind in ("posts", "missions", "events", "campaigns", "news"):
         titles = Counter(item.title for item in usual[kind])
         assert titles.most_common(1)[0][1] == 1, titles.most_common(3)
 
 
 def test_what_an_association_publishes_bears_its_name(usual):
     names = {one.id: one.name for one in usual["associations"]}
-    for kind in ("posts", "missions", "events"):
+    for kind in ("posts", "missions", "events", "campaigns"):
         for item in usual[kind]:
             assert names[item.association_id] == item.association_name
+
+
+def test_campaigns_are_of_verified_associations_and_nobody_gave(usual):
+    verified = {one.id for one in usual["associations"] if one.verified}
+    for campaign in usual["campaigns"]:
+        assert campaign.association_id in verified
+        assert campaign.takes_contributions(NOW)
+        assert (campaign.raised, campaign.gifts) == (0, 0)
 
 
 def test_no_placeholder_is_left(usual):
@@ -157,7 +173,7 @@ def test_places_lie_in_their_arrondissements(shared):
 
 
 def test_filling_again_adds_nothing(store):
-    assert demo.fill(store, SMALL, now=NOW) == 16
+    assert demo.fill(store, SMALL, now=NOW) == 18
     before = store.posts.get("demo-post-0003")
     assert demo.fill(store, SMALL, now=NOW + timedelta(days=3)) == 0
     assert store.posts.get("demo-post-0003") == before
@@ -174,7 +190,7 @@ def test_a_filled_city_is_listed_and_found(store):
 def test_progress_is_told(store):
     told = []
     demo.fill(store, SMALL, now=NOW, progress=lambda done, total: told.append((done, total)))
-    assert told == [(3, 16), (8, 16), (10, 16), (12, 16), (16, 16)]
+    assert told == [(3, 18), (8, 18), (10, 18), (12, 18), (14, 18), (18, 18)]
 
 
 def test_an_interrupted_filling_is_completed(store, monkeypatch):
@@ -187,7 +203,7 @@ def test_an_interrupted_filling_is_completed(store, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         demo.fill_if_new(store, interrupt)
-    assert demo.fill_if_new(store) == 6
+    assert demo.fill_if_new(store) == 8
     assert len(store.news.page(limit=50).items) == 4
     assert demo.fill_if_new(store) == 0
 
@@ -210,7 +226,7 @@ def test_removing_takes_every_trace_away_and_nothing_else(store):
     store.associations.create(association())
     own = store.posts.create(post("own"))
     demo.fill(store, SMALL, now=NOW)
-    assert demo.remove(store) == 16
+    assert demo.remove(store) == 18
     assert demo.remove(store) == 0
     assert store.posts.page(limit=9).items == (own,)
     assert len(store.associations.page(limit=9).items) == 1
@@ -230,7 +246,7 @@ def test_an_interrupted_removal_is_completed(store):
         demo.remove(store, interrupt)
     # A mark whose item is gone already must not keep it from ending.
     store.dynamo.put("Demo", {"table": "Posts", "id": "demo-post-9999"})
-    assert demo.remove(store) == 14
+    assert demo.remove(store) == 16
     assert store.dynamo.count("Demo") == 0
     assert demo.fill_if_new(store) == 0
 
@@ -244,12 +260,12 @@ def test_what_is_published_has_somebody_who_publishes_it(store):
 def test_a_new_store_is_filled_once_and_not_after_a_removal(store, monkeypatch):
     clear(store.dynamo)
     monkeypatch.setattr(demo, "SIZES", SMALL)
-    assert demo.fill_if_new(store) == 16
+    assert demo.fill_if_new(store) == 18
     assert demo.fill_if_new(store) == 0
     demo.remove(store)
     assert store.holds_nothing()
     assert demo.fill_if_new(store) == 0
-    assert demo.fill(store, SMALL) == 16
+    assert demo.fill(store, SMALL) == 18
 
 
 def test_a_store_with_things_of_its_own_is_left_alone(store):
@@ -265,5 +281,5 @@ def test_items_edited_meanwhile_are_removed_too(store):
     demo.fill(store, SMALL, now=NOW)
     old = store.posts.get("demo-post-0001")
     store.posts.replace(old, replace(old, title="Changed by somebody"))
-    assert demo.remove(store) == 16
+    assert demo.remove(store) == 18
     assert store.search("post", "changed") == []
