@@ -160,6 +160,8 @@ def _lists() -> Iterator[Pattern]:
         5,
         "News",
     )
+    near = _near(lambda store: store.campaigns)
+    yield Pattern("campaigns near a place", near, 1, "Donation")
     yield Pattern("associations", page(lambda s: s.associations), PAGE, "Association")
 
     def of_posts(name: str, read: Callable[[Store], int], least: int = PAGE) -> Pattern:
@@ -552,7 +554,16 @@ def _fill_ties(store: Store, count: int) -> None:
         store.memberships.invite(Membership(who, f"body-{item}", Standing.EDITOR, then))
         _fill_queues(store, n, who)
         campaigns.create(
-            Campaign(f"campaign-{n}", f"body-{n}", name, "Une serre", words, then, goal=250_000)
+            Campaign(
+                f"campaign-{n}",
+                f"body-{n}",
+                name,
+                "Une serre",
+                words,
+                then,
+                goal=250_000,
+                location=_location(n),
+            )
         )
         place = (_location(n),)
         products.create(

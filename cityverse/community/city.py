@@ -48,6 +48,8 @@ _LOOKED_AT_EACH = 7
 LOOK_BACK = timedelta(days=31)
 _METRES_PER_DEGREE = 111_320
 _UPCOMING = frozenset({Kind.MISSION, Kind.EVENT})
+# What one can do: offered close to whatever one reads.
+DOABLE = (Kind.MISSION, Kind.EVENT, Kind.CAMPAIGN)
 # These are there whenever they began.
 _LASTING = frozenset({Kind.ASSOCIATION, Kind.CAMPAIGN})
 
@@ -187,14 +189,14 @@ def find(store: Store, key: str) -> CityItem | None:
     return as_item(found)
 
 
-def nearby(item: CityItem, others: Iterable[CityItem], most: int = 3) -> list[tuple[CityItem, int]]:
-    """What one can do around an item: missions and events with their distance in metres."""
+def nearby(item: CityItem, others: Iterable[CityItem], most: int = 4) -> list[tuple[CityItem, int]]:
+    """What one can do around an item: missions, events and campaigns, with metres."""
     if item.location is None:
         return []
     around = [
         (other, distance(item.location, other.location))
         for other in others
-        if other.location and other.key != item.key and other.kind in _UPCOMING
+        if other.location and other.key != item.key and other.kind in DOABLE
     ]
     close = (pair for pair in around if pair[1] <= CLOSE)
     return sorted(close, key=lambda pair: pair[1])[:most]

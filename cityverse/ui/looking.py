@@ -9,11 +9,10 @@ import streamlit as st
 from cityverse.community import city
 from cityverse.community.city import CityItem, CityPage, Filter, Period
 from cityverse.community.stories import grouped
-from cityverse.domain.kinds import Kind
 from cityverse.domain.news import SourceStatus
 from cityverse.ui.shell import Page
 
-_UPCOMING = Filter(kinds=(Kind.MISSION, Kind.EVENT), period=Period.MONTH, limit=city.SHOWN_MOST)
+_DOABLE = Filter(kinds=city.DOABLE, period=Period.MONTH, limit=city.SHOWN_MOST)
 _SourceNames = dict[str, str]
 
 
@@ -29,7 +28,7 @@ def nearby(page: Page, item: CityItem) -> list[tuple[CityItem, int]]:
     if item.location is None:
         return []
     here = (item.location.lat, item.location.lon)
-    return city.nearby(item, look(page, replace(_UPCOMING, around=here)).items)
+    return city.nearby(item, look(page, replace(_DOABLE, around=here)).items)
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)

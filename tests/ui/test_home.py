@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from helpers import article, association, clear, event, location, mission, post
 
+from cityverse.domain.giving import Campaign
 from cityverse.domain.kinds import Kind
 from cityverse.domain.news import Source, Topic, TopicName
 from cityverse.domain.places import Evidence, Precision
@@ -190,7 +191,11 @@ def test_a_search_without_a_usable_word_says_so(app, city):
 
 
 def test_the_dialog_shows_words_certainty_and_what_is_near(app, city):
+    city.campaigns.create(
+        Campaign("c1", "a1", "Les Semeurs", "Une serre", "", NOW, 90_000, location=location(9))
+    )
     app.open(item="news:n1")
+    assert any("Une serre" in button.label for button in app.test.button)
     html = app.html()
     assert "<mark>rue des Martyrs</mark>" in html
     assert "à la rue près" in html
